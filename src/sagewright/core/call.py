@@ -41,6 +41,7 @@ class Call:
 
     `params` is the request with AWS's own names. `http` is the raw request (streaming bodies arrive in `params`).
     A handler may set `reply_status` or add to `reply_headers` where the model cannot say it (304, 206, redirects).
+    `hold` = (arn, status, moving states) lets the gateway hold the answer until that resource has moved on.
     """
 
     world: World
@@ -54,6 +55,7 @@ class Call:
     http: Request | None = None
     reply_status: int | None = None
     reply_headers: dict[str, str] = field(default_factory=dict)
+    hold: tuple[str, str, frozenset[str]] | None = None
 
     @property
     def store(self):  # noqa: ANN201 - Store lives in core.store, imported lazily to keep this module a leaf

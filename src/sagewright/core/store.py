@@ -165,7 +165,7 @@ class Store:
                 raise Conflict(row.arn) from taken
             if tag_rows:
                 tx.execute(TAGS.insert(), tag_rows)
-            return int(key[0]), _append(tx, row, "created", now)
+            return int(key[0]) if key else 0, _append(tx, row, "created", now)
 
         identifier, event = self.db.write(change)
         self._tell(event)
@@ -209,7 +209,7 @@ class Store:
         """The row with that ARN, or None."""
         return self._one(RESOURCES.c.arn == arn)
 
-    def list(self, page: Page) -> list[Row]:
+    def page(self, page: Page) -> list[Row]:
         """At most `page.limit` rows in order, starting after `page.after`."""
         query = sa.select(RESOURCES).where(*_conditions(page))
         column = RESOURCES.c[page.sort]
@@ -297,10 +297,10 @@ class Store:
 
 
 def _append(tx: sa.Connection, row: Row, change: str, at: float) -> Event:
-    values = {"at": at, "kind": row.kind, "arn": row.arn, "account": row.account, "change": change,
+    values: dict[str, Any] = {"at": at, "kind": row.kind, "arn": row.arn, "account": row.account, "change": change,
               "status": row.status, "version": row.version}
     key = tx.execute(EVENTS.insert().values(**values)).inserted_primary_key
-    return Event(seq=int(key[0]), **values)
+    return Event(seq=int(key[0]) if key else 0, **values)
 
 
 def _tag_rows(arn: str, tags: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
