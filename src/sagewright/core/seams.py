@@ -43,6 +43,12 @@ class Identities(Protocol):
         Raises ValidationException "Could not assume role ..." if the role is missing or does not trust it.
         """
 
+    def issue(self, principal: Principal, seconds: int) -> Credentials:
+        """Temporary credentials for a principal that the caller (STS) has already authorised."""
+
+    def used(self, access_key: str, service: str, region: str) -> None:
+        """Record that a key signed a request, for GetAccessKeyLastUsed; cheap, called after authentication."""
+
 
 # -- images ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
