@@ -55,6 +55,8 @@ def write_error(operation: OperationModel | None, service: ServiceModel | None, 
     if service is not None and service.service_name == "s3":
         return Reply(status, [("Content-Type", "application/xml"), *headers], _s3_body(error, request_id))
     if protocol in ("query", "ec2", "rest-xml"):
+        if shape is not None and protocol == "rest-xml":
+            headers += wire_rest.headers(wire_rest.output_plan(shape), error.fields)
         body = _xml_body(service, protocol, error, shape, status, request_id)
         return Reply(status, [("Content-Type", "text/xml"), *headers], body)
     return _tree_error(service, protocol, error, shape, Reply(status, headers))

@@ -86,7 +86,10 @@ def _text_turn(shape: Shape, location: str) -> Callable[[Any], Any]:
 
 def split_header(text: str, commas: int = 1) -> list[str]:
     """The items of a header list; items in double quotes may hold commas, dates hold one each (`commas=2`)."""
-    items, current, quoted, escaped = [], "", False, False
+    items: list[str] = []
+    if not text.strip():
+        return items
+    current, quoted, escaped = "", False, False
     for char in text:
         if escaped:
             current, escaped = current + char, False
@@ -174,7 +177,7 @@ def _structured(service: ServiceModel, is_xml: bool, shape: Shape, data: bytes) 
     if is_xml:
         root = wire_xml.parse(data)
         wanted = shape.serialization.get("name")
-        if wanted and wire_xml.local(root.tag) != wanted:
+        if wanted and service.service_name == "s3" and wire_xml.local(root.tag) != wanted:
             raise Unreadable("")
         return wire_xml.xml(service).reader(shape)(root)
     if shape.is_document_type:
@@ -240,8 +243,8 @@ def body(operation: OperationModel, is_xml: bool, shape: Shape, result: dict[str
     """Content type and body of a result whose body is no stream."""
     plan, service = output_plan(shape), operation.service_model
     if not plan.payload:
-        if not plan.in_body:
-            return "", b""
+        if not plan.in_body:  # REST-JSON services send an empty object, REST-XML services nothing
+            return ("", b"") if is_xml else ("application/json", b"{}")
         return (_xml_body(operation, shape, result) if is_xml else _json_body(service, shape, result))
     member, value = shape.members[plan.payload], result.get(plan.payload)
     if value is None:

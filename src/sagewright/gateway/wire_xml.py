@@ -177,7 +177,7 @@ class Xml:
             items = [item for item in value if item is not None]
             if flat:
                 for item in items:
-                    write(out, item_name or name, item)
+                    write(out, name, item)
                 return
             out.append(f"<{name}{attribute}>")
             for item in items:
