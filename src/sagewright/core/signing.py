@@ -64,7 +64,10 @@ def as_bytes(text: str) -> bytes:
 
 
 def normalise(path: str) -> str:
-    """The path without empty, `.` and `..` segments; a trailing slash stays."""
+    """The path without empty, `.` and `..` segments; a trailing slash stays.
+
+    `/a/b/..` becomes `/a` as botocore signs it, where RFC 3986 would keep the last slash.
+    """
     if "//" not in path and "/." not in path:
         return path or "/"
     kept: list[str] = []
@@ -74,7 +77,7 @@ def normalise(path: str) -> str:
             del kept[-1:]
         elif segment not in ("", "."):
             kept.append(segment)
-    tail = "/" if kept and segments[-1] in ("", ".", "..") else ""
+    tail = "/" if kept and not segments[-1] else ""
     return "/" + "/".join(kept) + tail
 
 

@@ -4,7 +4,7 @@
 and commit it only after `read` has returned `b""`. A body that is short, long, altered or badly framed raises AwsError.
 
 Covered: STREAMING-AWS4-HMAC-SHA256-PAYLOAD, the same with -TRAILER, STREAMING-UNSIGNED-PAYLOAD-TRAILER; chunk and
-trailer signatures; x-amz-decoded-content-length; trailers, as `.trailers` after the end (whoever stores compares checksums).
+trailer signatures; x-amz-decoded-content-length; trailers, as `.trailers` after the end (the store compares checksums).
 Not covered: the ECDSA modes of Signature Version 4A, and event streams.
 """
 

@@ -64,7 +64,7 @@ def scope_of(request: Request) -> tuple[str, str, str] | None:
 
 def read(request: Request, expected: Expected) -> Claim:
     """The claim of this request; AwsError if it is unreadable."""
-    authorization = request.headers.get("authorization")
+    authorization = request.headers.get("authorization").strip()
     in_query = "X-Amz-" in request.query and any(
         part.startswith(("X-Amz-Signature=", "X-Amz-Algorithm=", "X-Amz-Credential="))
         for part in request.query.split("&"))
@@ -98,7 +98,7 @@ def _from_header(request: Request, authorization: str, expected: Expected) -> Cl
         raise refusals.incomplete_header(expected, authorization, ["Credential"])
     stamp, signed_at = _date_of(request, expected)
     return Claim("header", words[0], words[1], words[2], words[3], words[4], signed_headers, signature, stamp,
-                 signed_at, headers.get("x-amz-security-token"),
+                 signed_at, headers.get("x-amz-security-token").strip(),
                  signing.query_pairs(request.query) if request.query else [])
 
 
@@ -116,11 +116,11 @@ def _parts(authorization: str, expected: Expected) -> tuple[str, str, str]:
 
 def _date_of(request: Request, expected: Expected) -> tuple[str, float]:
     """X-Amz-Date, or else Date, as `YYYYMMDDTHHMMSSZ` and in seconds."""
-    text = request.headers.get("x-amz-date")
+    text = request.headers.get("x-amz-date").strip()
     if text:
         at = seconds(text)
     else:
-        text = request.headers.get("date")
+        text = request.headers.get("date").strip()
         at = seconds(text) if _AMZ_DATE.fullmatch(text) else http_date(text)
     if at is None:
         if expected.is_s3:

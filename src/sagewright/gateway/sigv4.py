@@ -240,7 +240,7 @@ def _payload(request: Request, claim: Claim, body: bytes | None, expected: Expec
 
     Empty if the signature covers the hash of a body that has yet to be read, and the client does not state it.
     """
-    stated = request.headers.get("x-amz-content-sha256") or claim.content_hash
+    stated = request.headers.get("x-amz-content-sha256").strip() or claim.content_hash
     if expected.is_s3:
         return _s3_payload(stated, claim, body)
     # UNSIGNED-PAYLOAD and the streaming words are S3's alone.
