@@ -1,0 +1,93 @@
+"""Request bodies as blocking readers: small ones buffered, large ones piped from the event loop with back-pressure.
+
+`app.py` fills a `Pipe` from the event loop while the handler's thread reads it; at most `HIGH` bytes wait in between,
+so memory stays constant for a 5 GiB upload and a slow reader slows the client down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sagewright.core.errors import AwsError
+
+HIGH = 8 * 1024 * 1024
+LOW = 2 * 1024 * 1024
+_PATIENCE = 300.0  # seconds without a byte before a client is given up
+
+
+class Pipe:
+    """Bytes from the event loop to one reading thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._chunks: collections.deque[bytes] = collections.deque()
+        self._size = 0
+        self._ended = False
+        self._broken = False
+        self._change = threading.Condition()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # -- event loop side -----------------------------------------------------------------------------------------
+    async def fill(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Copy ASGI request messages until the body ends, the client goes away or nobody reads any more."""
+        while True:
+            await self._room.wait()
+            message = await receive()
+            if message["type"] != "http.request":
+                return self._finish(broken=True)
+            self._put(message.get("body", b""))
+            if not message.get("more_body"):
+                return self._finish(broken=False)
+
+    def _put(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        with self._change:
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+            if self._size >= HIGH:
+                self._room.clear()
+            self._change.notify()
+
+    def _finish(self, broken: bool) -> None:
+        with self._change:
+            self._ended, self._broken = True, broken
+            self._change.notify()
+
+    # -- thread side ---------------------------------------------------------------------------------------------
+    def read(self, n: int = -1) -> bytes:
+        """At most n bytes (whatever waits, up to n), b"" at the end; n < 0 reads to the end."""
+        if n < 0:
+            parts = []
+            while chunk := self.read(HIGH):
+                parts.append(chunk)
+            return b"".join(parts)
+        with self._change:
+            while not self._chunks and not self._ended:
+                if not self._change.wait(_PATIENCE):
+                    raise AwsError("RequestTimeout", "Your socket connection to the server was not read from or "
+                                   "written to within the timeout period.")
+            if not self._chunks:
+                if self._broken:
+                    raise AwsError("IncompleteBody", "The client closed the connection before the body was complete.")
+                return b""
+            return self._take(n)
+
+    def _take(self, n: int) -> bytes:
+        parts, taken = [], 0
+        while self._chunks and taken < n:
+            chunk = self._chunks.popleft()
+            if taken + len(chunk) > n:
+                self._chunks.appendleft(chunk[n - taken:])
+                chunk = chunk[:n - taken]
+            parts.append(chunk)
+            taken += len(chunk)
+        self._size -= taken
+        if self._size <= LOW and not self._room.is_set():
+            self._loop.call_soon_threadsafe(self._room.set)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,56 @@
+"""Listening: uvicorn around `App`, and the TLS and CONNECT front beside it. Called by `cli/assembly.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from sagewright.core.config import Config
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(app: Any, config: Config, ready: Callable[[], None], front: Any = None, sockets: Any = None) -> None:
+    """Serve until SIGTERM or SIGINT; `ready()` is called once requests are accepted.
+
+    front: an object with async `start()` and `stop()` that runs on the same loop (the CONNECT proxy).
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(app, config, ready, front, sockets))
+
+
+async def _serve(app: Any, config: Config, ready: Callable[[], None], front: Any, sockets: Any) -> None:
+    settings = uvicorn.Config(
+        app, host=config.host, port=config.port, http="httptools", ws="none", lifespan="off", log_level="warning",
+        access_log=False, server_header=False, date_header=True, proxy_headers=False, backlog=2048,
+        timeout_keep_alive=75, timeout_graceful_shutdown=10, h11_max_incomplete_event_size=None)
+    server = _Server(settings, ready)
+    if front is not None:
+        await front.start()
+    try:
+        await server.serve(sockets)
+    finally:
+        if front is not None:
+            await front.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not packaged for this platform
+        return None
+    return uvloop.new_event_loop
