@@ -1,0 +1,1 @@
+"""The usage ledger and the functions that price it. Empty for now."""

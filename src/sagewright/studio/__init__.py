@@ -1,0 +1,1 @@
+"""The web UI: pages over the public API. Empty for now."""
