@@ -35,7 +35,10 @@ class Decision:
 
 def statements(document: str | Mapping[str, Any]) -> list[Statement]:
     """The statements of a policy document; ValueError if it is not one."""
-    policy = json.loads(document) if isinstance(document, str) else document
+    try:
+        policy = json.loads(document) if isinstance(document, str) else document
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     found = conditions.as_list(policy.get("Statement", [])) if isinstance(policy, Mapping) else None
     if found is None or not all(isinstance(statement, Mapping) for statement in found):
         raise ValueError("not a policy document")

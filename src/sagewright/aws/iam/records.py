@@ -227,3 +227,17 @@ def entities(call: Call, entity: Entity, prefix: str | None = None) -> list[Row]
 def owned_by(key: Row, user: Row) -> Row:
     """An access key's row after its user was renamed."""
     return replace(key, owner=user.arn, body={**key.body, "UserName": user.name})
+
+
+def refuse_service_linked(row: Row) -> None:
+    """Refuse changes to a role that belongs to a service."""
+    if row.kind == ROLE.kind and row.body["Path"].startswith("/aws-service-role/"):
+        service = row.body["Path"].split("/")[2]
+        raise AwsError("UnmodifiableEntity", f"Cannot perform the operation on the protected role '{row.name}' - this "
+                                             f"role is only modifiable by AWS ({service})")
+
+
+def profile(call: Call, row: Row) -> dict[str, Any]:
+    """An instance profile with its roles."""
+    roles = (call.store.get(ROLE.kind, call.account, "", name) for name in row.work["roles"])
+    return {**described(call, row), "Roles": [listed(role) for role in roles if role is not None]}

@@ -8,7 +8,6 @@ from sagewright.aws.iam import grammar, records
 from sagewright.aws.iam.caller import identities
 from sagewright.aws.iam.records import PROFILE, ROLE
 from sagewright.core.call import Call
-from sagewright.core.errors import AwsError
 
 _MAX_TRUST = 2048
 
@@ -51,6 +50,7 @@ def update_role_description(call: Call) -> dict[str, Any]:
 
 def update_assume_role_policy(call: Call) -> dict[str, Any]:
     """Replace the trust policy."""
+    records.refuse_service_linked(records.find(call, ROLE, call.params["RoleName"]))
     changed = {"AssumeRolePolicyDocument": _trust(call.params["PolicyDocument"])}
     records.change(call, ROLE, call.params["RoleName"], lambda row: row.with_(body=changed))
     return {}
@@ -59,10 +59,7 @@ def update_assume_role_policy(call: Call) -> dict[str, Any]:
 def delete_role(call: Call) -> dict[str, Any]:
     """Delete a role that has nothing left attached; its sessions end."""
     row = records.find(call, ROLE, call.params["RoleName"])
-    if row.body["Path"].startswith("/aws-service-role/"):
-        service = row.body["Path"].split("/")[2]
-        raise AwsError("UnmodifiableEntity", f"Cannot perform the operation on the protected role "
-                               f"'{row.name}' - this role is only modifiable by AWS ({service})")
+    records.refuse_service_linked(row)
     if any(row.name in profile.work["roles"] for profile in call.store.all(PROFILE.kind, call.account)):
         raise records.in_use("Cannot delete entity, must remove roles from instance profile first.")
     if row.work["attached"]:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from sagewright.aws.iam import access_keys, accounts, roles, users
+from sagewright.aws.iam import (
+    access_keys,
+    account,
+    accounts,
+    attachments,
+    groups,
+    policies,
+    profiles,
+    roles,
+    service_linked,
+    simulate,
+    users,
+)
 from sagewright.core.service import Service, handlers
 
 SERVICE = Service(
     aws="iam",
-    operations=handlers(users, access_keys, roles),
+    operations=handlers(users, access_keys, groups, roles, policies, attachments, profiles, service_linked, account,
+                        simulate),
     boot=accounts.boot,
     reset=accounts.reset,
 )
