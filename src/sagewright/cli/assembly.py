@@ -25,6 +25,7 @@ from sagewright.core.world import World
 from sagewright.gateway.app import App
 from sagewright.gateway.audit import CallLog
 from sagewright.gateway.router import EndpointRouter
+from sagewright.sagemaker import unsupported
 
 
 def services() -> tuple[Service, ...]:
@@ -74,13 +75,14 @@ class Server:
 def build(config: Config, clock: Clock | None = None) -> Server:
     """Open the data directory, migrate, boot every room and start the loop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
     rooms = services()
     store = Store(config.database_url or f"sqlite:///{config.data_dir / 'sagewright.db'}", clock)
     migrate(store.db)
     world = World(config, clock, store)
-    dispatch = Dispatch(rooms)
+    dispatch = Dispatch(rooms, {"sagemaker": unsupported.unsupported})
     world.aws = Callers(world, dispatch)
     world.parts.update(router=EndpointRouter(), call_log=CallLog(config.data_dir / "calls"))
     for room in rooms:

@@ -6,7 +6,7 @@ At boot every operation of every served model is derived, written or refused by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,10 @@ class Place:
 class Dispatch:
     """(botocore service, operation) -> handler."""
 
-    def __init__(self, services: Iterable[Service]) -> None:
+    def __init__(self, services: Iterable[Service],
+                 refusals: Mapping[str, Callable[[str], AwsError]] | None = None) -> None:
         self.services = tuple(services)
+        self._refusals = dict(refusals or {})
         self._table: dict[tuple[str, str], Handler] = {}
         self._places: dict[tuple[str, str], Place] = {}
         for service in self.services:
@@ -49,7 +51,7 @@ class Dispatch:
         """The handler, or the error that names what is not there."""
         found = self._table.get((service, model.method_name(operation)))
         if found is None:
-            raise unsupported(service, operation)
+            raise self._refusals.get(service, lambda name: unsupported(service, name))(operation)
         return found
 
     def where(self, service: str, operation: str) -> Place | None:

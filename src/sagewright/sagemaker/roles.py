@@ -39,5 +39,5 @@ def check_objects(call: Call, uri: str, role_arn: str) -> None:
     if not found.get("Contents"):
         raise validation(
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
-            f'exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that the role '
-            f'"{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".')
+            f'exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that the '
+            f'role "{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".')

@@ -1,8 +1,8 @@
 """Moves an endpoint one step: start replicas, follow them, switch traffic, drain what leaves. Called by the loop.
 
 The row's notes (`row.work`) hold: `serving` (the fleet that takes traffic), `coming` (a fleet under deployment),
-`wanted` (an update asked for), `leaving` (replicas to drain and stop), `generation`. The router is told on every pass, so a
-restarted control plane routes again as soon as it has looked at each endpoint.
+`wanted` (an update asked for), `leaving` (replicas to drain and stop), `generation`. The router is told on every
+pass, so a restarted control plane routes again as soon as it has looked at each endpoint.
 """
 
 from __future__ import annotations
