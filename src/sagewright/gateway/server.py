@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sagewright.core import ids
 from sagewright.core.config import Config
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP, but what is not HTTP is refused in a form that AWS clients can read."""
+
+    def send_400_response(self, msg: str) -> None:
+        body = json.dumps({"__type": "SerializationException", "message": msg}).encode()
+        head = (f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.1\r\n"
+                f"x-amzn-requestid: {ids.request_id()}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n")
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -35,7 +49,7 @@ def serve(app: Any, config: Config, ready: Callable[[], None], front: Any = None
 
 async def _serve(app: Any, config: Config, ready: Callable[[], None], front: Any, sockets: Any) -> None:
     settings = uvicorn.Config(
-        app, host=config.host, port=config.port, http="httptools", ws="none", lifespan="off", log_level="warning",
+        app, host=config.host, port=config.port, http=_Protocol, ws="none", lifespan="off", log_level="warning",
         access_log=False, server_header=False, date_header=True, proxy_headers=False, backlog=2048,
         timeout_keep_alive=75, timeout_graceful_shutdown=10, h11_max_incomplete_event_size=None)
     server = _Server(settings, ready)
