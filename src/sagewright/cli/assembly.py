@@ -34,12 +34,13 @@ def services() -> tuple[Service, ...]:
     from sagewright.aws.iam.service import SERVICE as IAM
     from sagewright.aws.kms.service import SERVICE as KMS
     from sagewright.aws.logs.service import SERVICE as LOGS
+    from sagewright.aws.s3.service import SERVICE as S3
     from sagewright.aws.sts.service import SERVICE as STS
     from sagewright.sagemaker import tags
     from sagewright.sagemaker.endpoints.service import SERVICE as ENDPOINTS
     from sagewright.sagemaker.training.service import SERVICE as TRAINING
 
-    return (IAM, STS, LOGS, KMS, ECR, TRAINING, ENDPOINTS, tags.SERVICE)
+    return (IAM, STS, S3, LOGS, KMS, ECR, TRAINING, ENDPOINTS, tags.SERVICE)
 
 
 @dataclass
