@@ -43,7 +43,7 @@ def test_a_statistic_set_hides_its_distribution_unless_its_values_are_equal() ->
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e12])
-def test_many_values_stay_bounded_and_true_within_two_percent(scale: float) -> None:
+def test_many_values_stay_bounded_and_true_within_a_few_percent(scale: float) -> None:
     chance = random.Random(7)
     values = [chance.lognormvariate(0, 1) * scale for _ in range(20_000)]
     whole, halves = sample_of(*values), [sample_of(*values[:9000]), sample_of(*values[9000:])]
@@ -53,7 +53,7 @@ def test_many_values_stay_bounded_and_true_within_two_percent(scale: float) -> N
         assert sample.values is not None and len(sample.values) <= MAX_VALUES
         for percent in (50, 90, 99):
             exact = values[int(len(values) * percent / 100) - 1]
-            assert statistic(sample, f"p{percent}") == pytest.approx(exact, rel=0.10)
+            assert statistic(sample, f"p{percent}") == pytest.approx(exact, rel=0.03)
 
 
 def test_negative_zero_and_extreme_values_fold() -> None:
@@ -64,7 +64,7 @@ def test_negative_zero_and_extreme_values_fold() -> None:
 def test_a_sample_survives_packing() -> None:
     sample = sample_of(1.5, 2.5, 1.5)
     again = unpack(sample.count, sample.total, sample.low, sample.high, sample.packed())
-    assert again == sample
+    assert again == sample and again.width == 0
 
 
 @pytest.mark.parametrize("name", ["p50", "p99.99", "p100", "tm90", "TM(10%:90%)", "PR(0:100)", "TS(10%:)", "wm98"])

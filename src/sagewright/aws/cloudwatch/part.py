@@ -89,12 +89,15 @@ class Metrics:
             samples, queue = self._samples, self._queue
             for _ in range(len(queue)):
                 account, region, namespace, data = queue.popleft()
+                given: Any = None
+                pairs: Any = ()
                 for name, dimensions, value, unit, at in data:
                     if not -LARGEST < value < LARGEST:  # false for NaN too; neither can be stored or summed
                         continue
-                    if dimensions.__class__ is dict:
-                        dimensions = tuple(dimensions.items())  # type: ignore[union-attr]
-                    key = (account, region, namespace, name, dimensions, unit, at // 60)
+                    if dimensions is not given:
+                        given = dimensions
+                        pairs = tuple(dimensions.items()) if isinstance(dimensions, dict) else tuple(dimensions)
+                    key = (account, region, namespace, name, pairs, unit, at // 60)
                     sample = samples.get(key)
                     if sample is None:
                         sample = samples[key] = Sample()

@@ -1,8 +1,8 @@
 """Samples: what CloudWatch keeps of the values of one metric in one period, and the statistics drawn from it.
 
 A sample holds count, sum, minimum and maximum, and how often each value came, up to 200 distinct ones; beyond that
-neighbouring values are folded together within a percent or a few, so that memory stays bounded and percentiles stay
-true to that error. Pure; called by `part`, `points` and the operations.
+values are counted in buckets one percent wide (or two, four, ... until they are few enough), so that memory stays
+bounded and percentiles stay true to half a bucket. Pure; called by `part`, `points` and the operations.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ _RANGE = re.compile(r"(TM|TC|TS|WM|PR)\(([\d.eE+-]*)(%?):([\d.eE+-]*)(%?)\)$")
 
 @dataclass(slots=True)
 class Sample:
-    """One period's values. `values` is None once a statistic set came in that hides its distribution."""
+    """One period's values. `values` is None once a statistic set came in that hides its distribution; `width` is that
+    of the buckets, 0 while values are kept as they came."""
 
     count: float = 0.0
     total: float = 0.0
     low: float = math.inf
     high: float = -math.inf
     values: dict[float, float] | None = field(default_factory=dict)
+    width: float = 0.0
 
     def add(self, value: float, times: float = 1.0) -> None:
         """Count a value in."""
@@ -39,9 +41,10 @@ class Sample:
             self.high = value
         values = self.values
         if values is not None:
-            values[value] = values.get(value, 0.0) + times
+            key = _middle(value, self.width) if self.width else value
+            values[key] = values.get(key, 0.0) + times
             if len(values) > MAX_VALUES:
-                self.values = _fold(values)
+                self._fold()
 
     def add_set(self, count: float, total: float, low: float, high: float) -> None:
         """Count a statistic set in; its distribution is known only if all its values are equal."""
@@ -58,10 +61,23 @@ class Sample:
         if self.values is None or other.values is None:
             self.values = None
             return
+        self.width = max(self.width, other.width)
         for value, times in other.values.items():
             self.values[value] = self.values.get(value, 0.0) + times
         if len(self.values) > MAX_VALUES:
-            self.values = _fold(self.values)
+            self._fold()
+
+    def _fold(self) -> None:
+        """Count the same values in buckets, as narrow as the bound on their number allows."""
+        values = self.values or {}
+        while len(values) > MAX_VALUES:
+            self.width = self.width * 2 or 0.01
+            folded: dict[float, float] = {}
+            for value, times in values.items():
+                key = _middle(value, self.width)
+                folded[key] = folded.get(key, 0.0) + times
+            values = folded
+        self.values = values
 
     def packed(self) -> str | None:
         """The distribution as text."""
@@ -73,21 +89,12 @@ def unpack(count: float, total: float, low: float, high: float, values: str | No
     return Sample(count, total, low, high, None if values is None else {float(v): t for v, t in json.loads(values)})
 
 
-def _fold(values: dict[float, float]) -> dict[float, float]:
-    """The same counts on fewer values: buckets a percent wide, or wider until they are few enough."""
-    width = 0.01
-    while True:
-        base = math.log1p(width)
-        folded: dict[float, float] = {}
-        for value, times in values.items():
-            key = value
-            if value and math.isfinite(value):
-                middle = (math.floor(math.log(abs(value)) / base) + 0.5) * base
-                key = math.copysign(math.exp(min(middle, 709.0)), value)
-            folded[key] = folded.get(key, 0.0) + times
-        if len(folded) <= MAX_VALUES // 2:
-            return folded
-        width *= 2
+def _middle(value: float, width: float) -> float:
+    """The middle of the bucket that a value falls into; buckets grow with the value's size."""
+    if not value:
+        return value
+    middle = math.exp(min((math.floor(math.log(abs(value)) / width) + 0.5) * width, 709.0))
+    return middle if value > 0 else -middle
 
 
 def is_statistic(name: str) -> bool:
