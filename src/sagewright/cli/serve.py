@@ -1,6 +1,6 @@
 """The server process: `python -m sagewright.cli.serve DATA_DIR [--port N ...]`, started by `sagewright up`.
 
-Writes `<data>/run/server.json` (pid, port, url) once it listens, and removes it when it ends.
+Once it listens it writes `<data>/run/server.json` (pid, port, url; removed when it ends) and `<data>/credentials.json`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import os
 import sys
 from pathlib import Path
 
+from sagewright.aws.iam import accounts
 from sagewright.cli import assembly
+from sagewright.cli.place import write_private
 from sagewright.core.config import Config
 
 
@@ -52,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
     def ready() -> None:
         state.parent.mkdir(parents=True, exist_ok=True)
+        keys = {who: list(pair) for who, pair in accounts.credentials(server.world).items()}
+        write_private(config.data_dir / "credentials.json", {
+            "account": config.account, "region": config.region, "role_arn": config.role_arn, "port": config.port,
+            "keys": keys})
         partial = state.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps({"pid": os.getpid(), "port": config.port, "url": config.url}))
         partial.replace(state)
