@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
@@ -80,8 +81,6 @@ def labels(template: str, uri: str) -> dict[str, str]:
         greedy = name.endswith("+")
         pattern += _quote(before) + f"(?P<{_group(name.rstrip('+'))}>{'.*' if greedy else '[^/]*'})"
     pattern += _quote(path)
-    import re
-
     match = re.fullmatch(pattern, uri.split("?")[0])
     if match is None:
         return {}
@@ -93,8 +92,6 @@ def _group(name: str) -> str:
 
 
 def _quote(text: str) -> str:
-    import re
-
     return re.escape(text)
 
 
@@ -153,6 +150,7 @@ class Values:
     def __init__(self, seed: int, protocol: str) -> None:
         self._random = random.Random(seed)
         self._xml = protocol in ("rest-xml", "query")
+        self._says_empty = protocol != "query"  # forms have no way to send a structure without members
 
     def of(self, shape: Shape, depth: int = 0, location: str = "") -> Any:
         """A value, or None where it would be nested too deeply."""
@@ -187,7 +185,8 @@ class Values:
                        if item[0] in shape.required_members or self._random.random() < 0.5]
         found = {name: self.of(member, depth + 1, member.serialization.get("location") or "")
                  for name, member in members if not member.serialization.get("eventstream")}
-        return {name: value for name, value in found.items() if value is not None}
+        said = {name: value for name, value in found.items() if value is not None}
+        return said if said or self._says_empty else None
 
     def _scalar(self, shape: Shape, location: str) -> Any:
         chance = self._random
@@ -205,11 +204,12 @@ class Values:
             return bytes(chance.randrange(256) for _ in range(chance.randint(1, 20)))
         if shape.enum:
             return chance.choice(shape.enum)
-        if shape.serialization.get("jsonvalue"):
+        if shape.serialization.get("jsonvalue") and location == "header":
             return {"a": [1, "b"]}
         if location:
             return chance.choice(["plain", "with space", "a/b+c=d&e", "x"])
-        return chance.choice(["plain", "", "with <tags> & \"quotes\"", "\u00fcn\u00efc\u00f6de \U0001f600", " padded ", "line\nbreak"])
+        return chance.choice(["plain", "", "with <tags> & \"quotes\"", "\u00fcn\u00efc\u00f6de \U0001f600", " padded ",
+                              "line\nbreak"])
 
 
 def from_base64(text: str) -> bytes:

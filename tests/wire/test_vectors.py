@@ -1,4 +1,4 @@
-"""The official protocol vectors: our reader turns `serialized` into `params`, our writer turns `result` into `response`.
+"""The official protocol vectors: our reader turns `serialized` into `params`, our writer `result` into `response`.
 
 The vectors are written for clients. An answer passes when it is the same JSON, CBOR or XML as the vector's; where the
 vector shows something that only a client must tolerate (TOLERANCE), our answer must still be read by botocore as the
@@ -61,7 +61,8 @@ TOLERANCE: dict[str, str] = {
                      for name in ("Ec2Query", "AwsJson11", "AwsQuery", "RestJson", "RestXml")
                      for sign in ("Negative", "Positive")), _OFFSET),
     **dict.fromkeys(("AwsJson11DeserializeIgnoreType", "AwsJson10DeserializeIgnoreType",
-                     "AwsJson10DeserializeAllowNulls", "AwsJson11StructuresDontDeserializeNullValues", "RestJsonDeserializeIgnoreType",
+                     "AwsJson10DeserializeAllowNulls", "AwsJson11StructuresDontDeserializeNullValues",
+                     "RestJsonDeserializeIgnoreType",
                      "RestJsonDoesntDeserializeNullStructureValues", "RestJsonDeserializesDenseSetMapAndSkipsNull",
                      "RpcV2CborDeserializesDenseSetMapAndSkipsNull", "RpcV2CborPayloadWithUnsetUnion",
                      "RpcV2CborClientDoesntDeserializeNullStructureValues", "handles_unexpected_json_output",

@@ -53,10 +53,10 @@ def _coral(problems: list[Problem]) -> str:
 def _ecr(problems: list[Problem]) -> str:
     """ECR reports one problem, in words of its own."""
     first = problems[0]
-    words = first.constraint.replace("Member must satisfy regular expression pattern: ",
-                                     "must satisfy regular expression '")
-    closing = "'" if words != first.constraint else ""
-    return f"Invalid parameter at '{first.path}' failed to satisfy constraint: '{words}{closing}'"
+    _, is_pattern, pattern = first.constraint.partition("Member must satisfy regular expression pattern: ")
+    unescaped = pattern.replace("\\/", "/")
+    words = f"must satisfy regular expression '{unescaped}'" if is_pattern else first.constraint
+    return f"Invalid parameter at '{first.path}' failed to satisfy constraint: '{words}'"
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Checkers:
             return self._list(shape)
         if kind == "map":
             return self._map(shape)
-        if shape.serialization.get("jsonvalue"):
+        if shape.serialization.get("jsonvalue") and shape.serialization.get("location") == "header":
             return None
         return _scalar(shape, self._tests(shape))
 

@@ -19,7 +19,7 @@ from sagewright.core.http import FileSlice, Reader, Reply, Request
 from sagewright.core.model import OperationModel, ServiceModel, Shape
 from sagewright.gateway import eventstream, wire_cbor, wire_json, wire_query, wire_rest, wire_scalars
 from sagewright.gateway.wire_errors import request_id_headers, write_error
-from sagewright.gateway.wire_scalars import Unreadable
+from sagewright.gateway.wire_scalars import BadArgument, Unreadable
 
 __all__ = ["protocol_for", "read", "streams", "write", "write_error"]
 
@@ -69,11 +69,18 @@ def read(operation: OperationModel, protocol: str, request: Request, body: bytes
             return wire_query.read(operation, request.query, data, ec2=protocol == "ec2")
         return _read_rpc(operation, protocol, data)
     except Unreadable as broken:
-        code, message = _UNREADABLE.get(protocol, ("SerializationException", ""))
-        raise AwsError(code, message if code == "MalformedXML" else str(broken) or message) from None
+        raise _refusal(protocol, broken) from None
     except RecursionError:
-        code, message = _UNREADABLE.get(protocol, ("SerializationException", ""))
-        raise AwsError(code, message) from None
+        raise _refusal(protocol, Unreadable("")) from None
+
+
+def _refusal(protocol: str, broken: Unreadable) -> AwsError:
+    if protocol == "rest-xml" and isinstance(broken, BadArgument):
+        reason = "not an integer or within integer range" if "Integer" in str(broken) else "not valid"
+        return AwsError("InvalidArgument", f"Provided {broken.name} {reason}",
+                        fields={"ArgumentName": broken.name, "ArgumentValue": broken.value})
+    code, message = _UNREADABLE.get(protocol, ("SerializationException", ""))
+    return AwsError(code, message if code == "MalformedXML" else str(broken) or message)
 
 
 def _read_rpc(operation: OperationModel, protocol: str, data: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sagewright.core.http import Reader, Request
 from sagewright.core.model import OperationModel, ServiceModel, Shape
 from sagewright.gateway import wire_json, wire_scalars, wire_xml
 from sagewright.gateway.wire_query import namespace_of
-from sagewright.gateway.wire_scalars import Unreadable
+from sagewright.gateway.wire_scalars import BadArgument, Unreadable
 
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -29,6 +29,13 @@ class Place:
     wire: str
     shape: Shape
     turn: Callable[[Any], Any]
+
+    def read(self, given: Any) -> Any:
+        """The value of the text that a request has in this place."""
+        try:
+            return self.turn(given)
+        except Unreadable as broken:
+            raise BadArgument(str(broken), self.wire, given if isinstance(given, str) else ", ".join(given)) from None
 
 
 @dataclass(frozen=True)
@@ -118,13 +125,13 @@ def read(operation: OperationModel, is_xml: bool, request: Request, body: bytes 
     for place in plan.uri:
         label = path_params.get(place.wire, path_params.get(place.member))
         if label is not None:
-            params[place.member] = place.turn(label)
+            params[place.member] = place.read(label)
     if plan.query or plan.query_map:
         _read_query(plan, request.query, params)
     for place in plan.header:
         values = request.headers.all(place.wire)
         if values:
-            params[place.member] = place.turn(",".join(values) if place.shape.type_name == "list" else values[0])
+            _read_header(place, values, params)
     for place in plan.prefixed:
         prefix = place.wire.lower()
         found = {name[len(prefix):]: value for name, value in request.headers if name.startswith(prefix)}
@@ -134,6 +141,14 @@ def read(operation: OperationModel, is_xml: bool, request: Request, body: bytes 
     return params
 
 
+def _read_header(place: Place, values: list[str], params: dict[str, Any]) -> None:
+    try:
+        params[place.member] = place.read(",".join(values) if place.shape.type_name == "list" else values[0])
+    except BadArgument:
+        if not place.wire.lower().startswith("if-"):  # HTTP: a condition with an invalid date is no condition
+            raise
+
+
 def _read_query(plan: Plan, query: str, params: dict[str, Any]) -> None:
     given: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
@@ -141,7 +156,7 @@ def _read_query(plan: Plan, query: str, params: dict[str, Any]) -> None:
     for place in plan.query:
         values = given.pop(place.wire, None)
         if values is not None:
-            params[place.member] = place.turn(values if place.shape.type_name == "list" else values[0])
+            params[place.member] = place.read(values if place.shape.type_name == "list" else values[0])
     for place in plan.query_map:
         if given:
             many = place.shape.value.type_name == "list"

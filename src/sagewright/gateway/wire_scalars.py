@@ -31,6 +31,15 @@ class Unreadable(Exception):
     """The request's body or a value in it cannot be read as what the model says; the text is AWS's, or empty."""
 
 
+class BadArgument(Unreadable):
+    """A query parameter or header that cannot be read as what the model says."""
+
+    def __init__(self, reason: str, name: str, value: str) -> None:
+        super().__init__(reason)
+        self.name = name
+        self.value = value
+
+
 def wrong_type(value: Any, wanted: str) -> Unreadable:
     """AWS's words for a value of another JSON type than the member has."""
     if isinstance(value, dict):
