@@ -30,17 +30,20 @@ from sagewright.sagemaker import unsupported
 
 def services() -> tuple[Service, ...]:
     """Every room, in the order in which they boot: identities first, since others create things as somebody."""
+    from sagewright.aws.cloudwatch.service import SERVICE as CLOUDWATCH
+    from sagewright.aws.cloudwatch.service import SERVICE as CLOUDWATCH
     from sagewright.aws.ecr.service import SERVICE as ECR
     from sagewright.aws.iam.service import SERVICE as IAM
     from sagewright.aws.kms.service import SERVICE as KMS
     from sagewright.aws.logs.service import SERVICE as LOGS
+    from sagewright.aws.s3.service import SERVICE as S3
     from sagewright.aws.s3.service import SERVICE as S3
     from sagewright.aws.sts.service import SERVICE as STS
     from sagewright.sagemaker import tags
     from sagewright.sagemaker.endpoints.service import SERVICE as ENDPOINTS
     from sagewright.sagemaker.training.service import SERVICE as TRAINING
 
-    return (IAM, STS, S3, LOGS, KMS, ECR, TRAINING, ENDPOINTS, tags.SERVICE)
+    return (IAM, STS, S3, CLOUDWATCH, LOGS, KMS, ECR, TRAINING, ENDPOINTS, tags.SERVICE)
 
 
 @dataclass
