@@ -1,0 +1,97 @@
+"""What a job is given on this machine, written down for its agent. Called by `local.py`.
+
+Covered: limits and GPUs, the environment's directories, the gateway and what jobs are told about it, package index
+settings, the sandbox and what there is to say about it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sagewright.core.seams import Built, Plan
+from sagewright.engine import packages
+from sagewright.engine.capacity import Grant, Machine
+
+FIRST_UID = 1_900_000_000
+LAST_UID = FIRST_UID + 65_535
+_LOW_UID = 40_000  # where only 65,536 ids are mapped, as in a container of an ordinary user's
+_LONGEST_SOCKET = 100  # of the 108 bytes that a Unix socket's address may have
+
+
+def first_uid() -> int | None:
+    """The first of the uids that jobs run as; None if we are not root and jobs run as we do."""
+    if os.geteuid() != 0:
+        return None
+    top = 0
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        inside, _, length = (int(word) for word in line.split())
+        top = max(top, inside + length)
+    return FIRST_UID if top > LAST_UID else _LOW_UID
+
+
+def free_uid(taken: Iterable[int | None]) -> int | None:
+    """A uid that no job on disk has."""
+    first, used = first_uid(), set(taken)
+    return next(uid for uid in range(first, first + 20_000) if uid not in used) if first is not None else None
+
+
+def free_cores(grant: Grant, machine: Machine, taken: Iterable[int]) -> list[int]:
+    """The least used cores, where the grant is less than all of them: libraries size their pools by what they see."""
+    available = sorted(os.sched_getaffinity(0))
+    if grant.cpus >= len(available):
+        return []
+    load = dict.fromkeys(available, 0)
+    for core in taken:
+        load[core] = load.get(core, 0) + 1
+    return sorted(sorted(available, key=lambda core: load[core])[: grant.cpus])
+
+
+def serve_place(data_dir: Path, handle: str) -> Path:
+    """The directory for a server's sockets, with a path short enough for their addresses."""
+    name = hashlib.sha256(handle.encode()).hexdigest()[:10]
+    place = data_dir / "run" / "serve" / name
+    if len(str(place / "in" / "serve.sock")) > _LONGEST_SOCKET:
+        data = hashlib.sha256(str(data_dir).encode()).hexdigest()[:8]
+        place = Path(tempfile.gettempdir(), f"sagewright-{os.getuid()}-{data}", name)
+    return place
+
+
+def make_serve_place(place: Path, uid: int | None) -> None:
+    """That directory, for us alone; `in` below it is what the server sees and may write to."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.parent.chmod(0o700)
+    if place.parent.stat().st_uid != os.getuid():
+        raise PermissionError(f"{place.parent} belongs to somebody else")
+    (place / "in").mkdir(parents=True, exist_ok=True)
+    if uid is not None:
+        os.chown(place / "in", uid, uid)
+
+
+def told(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """A job's variables and binds from the platform's: files that variables name are shown below /etc/sagewright."""
+    variables, binds = {}, {}
+    for name, value in environment.items():
+        if value.startswith("/") and Path(value).is_file():
+            target = f"/etc/sagewright/{Path(value).name}"
+            binds[value] = target
+            value = target
+        variables[name] = value
+    pip, paths = packages.for_jobs()
+    return {**pip, **variables}, [*binds.items(), *((path, path) for path in paths)]
+
+
+def describe(plan: Plan, grant: Grant, built: Built, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The placement as the agent reads it. `given` has the engine's own facts: uid, gateway, runtime, notes, ..."""
+    environment, binds = told(given.pop("environment"))  # type: ignore[attr-defined]
+    return {
+        "cpus": grant.cpus, "memory": grant.memory, "hosts": plan.instance_count, "environment": environment,
+        "binds": binds, "devices": sorted(glob.glob("/dev/nvidia*")) if given["gpus"] else [],
+        "built": {"prefix": built.prefix, "python": built.python, "binds": list(built.binds), "env": dict(built.env)},
+        **given,
+    }  # fmt: skip

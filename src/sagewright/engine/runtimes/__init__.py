@@ -1,0 +1,1 @@
+"""The sandboxes, one file each, behind the `Runtime` protocol of `runtime.py`; `choose.py` picks one."""
