@@ -200,12 +200,13 @@ class Checkers:
         member = shape.member
         nested = self._any(member) if member.type_name in ("structure", "list", "map") else None
         inner = self._tests(member) if nested is None else []
+        good = passes(member, inner)
         words = ", ".join([text for _, text in inner] + [_NULL])
 
         def check_list(value: list[Any], problems: list[Problem]) -> None:
             if own is not None:
                 own(value, problems)
-            if None in value or any(not test(item) for test, _ in inner for item in value):
+            if None in value or (inner and not all(map(good, value))):
                 problems.append(Problem("", shown(shape, value), f"Member must satisfy constraint: [{words}]"))
             elif nested is not None:
                 for number, item in enumerate(value, 1):
@@ -220,16 +221,17 @@ class Checkers:
         own, keys = _scalar(shape, self._tests(shape)), self._tests(shape.key)
         nested = self._any(shape.value) if shape.value.type_name in ("structure", "list", "map") else None
         inner = self._tests(shape.value) if nested is None else []
+        good_key, good = passes(shape.key, keys), passes(shape.value, inner)
         key_words, words = (", ".join(text for _, text in found) for found in (keys, inner))
 
         def check_map(value: dict[str, Any], problems: list[Problem]) -> None:
             if own is not None:
                 own(value, problems)
-            if any(not test(key) for test, _ in keys for key in value):
+            if keys and not all(map(good_key, value)):
                 problems.append(Problem("", shown(shape, value), f"Map keys must satisfy constraint: [{key_words}]"))
             if None in value.values():
                 problems.append(Problem("", shown(shape, value), f"Map value must satisfy constraint: [{_NULL}]"))
-            elif any(not test(item) for test, _ in inner for item in value.values()):
+            elif inner and not all(map(good, value.values())):
                 problems.append(Problem("", shown(shape, value), f"Map value must satisfy constraint: [{words}]"))
             elif nested is not None:
                 for key, item in value.items():
@@ -245,13 +247,30 @@ def _scalar(shape: Shape, found: list[Test]) -> Checker | None:
     """A checker that reports every test that the value fails."""
     if not found:
         return None
+    good = passes(shape, found)
 
     def check_scalar(value: Any, problems: list[Problem]) -> None:
+        if good(value):
+            return
         for test, words in found:
             if not test(value):
                 problems.append(Problem("", shown(shape, value), words))
 
     return check_scalar
+
+
+def passes(shape: Shape, found: list[Test]) -> Callable[[Any], bool]:
+    """One predicate that says whether every test is passed: a single call for text, since nearly all of it is good."""
+    if shape.type_name != "string":
+        return lambda value: all(test(value) for test, _ in found)
+    least, most = shape.metadata.get("min") or 0, shape.metadata.get("max", 1 << 62)
+    others = [test for test, words in found if not words.startswith("Member must have length")]
+    if not others:
+        return lambda value: least <= len(value) <= most
+    if len(others) == 1:
+        only = others[0]
+        return lambda value: least <= len(value) <= most and only(value)
+    return lambda value: least <= len(value) <= most and all(test(value) for test in others)
 
 
 def tests(shape: Shape) -> list[Test]:
@@ -285,9 +304,10 @@ def _text_tests(shape: Shape, most: int | None) -> list[Test]:
     found: list[Test] = []
     pattern = shape.metadata.get("pattern")
     if pattern and (regex := patterns.compiled(pattern)) is not None:
-        longest = patterns.limit(pattern, most)
-        found.append((lambda value: len(value) > longest or regex.fullmatch(value) is not None,
-                      f"Member must satisfy regular expression pattern: {pattern}"))
+        longest, matches = patterns.limit(pattern, most), regex.fullmatch
+        test = (lambda value: matches(value) is not None) if longest > patterns.LONGEST else \
+            (lambda value: len(value) > longest or matches(value) is not None)
+        found.append((test, f"Member must satisfy regular expression pattern: {pattern}"))
     if shape.enum:
         allowed = frozenset(shape.enum)
         found.append((allowed.__contains__, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"))

@@ -96,17 +96,26 @@ def write_number_time(value: Any) -> int | float:
     return whole if whole == seconds else seconds
 
 
+@functools.lru_cache(maxsize=16384)
+def _iso_seconds(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
+
+
 def write_iso(value: Any, always_millis: bool = False) -> str:
     """ISO 8601 in UTC, with milliseconds where there are any."""
-    milliseconds = round(to_epoch(value) * 1000)
-    moment = EPOCH + timedelta(milliseconds=milliseconds)
-    fraction = f".{milliseconds % 1000:03d}" if always_millis or milliseconds % 1000 else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" if moment.year > 999 else f"{moment.isoformat()[:19]}{fraction}Z"
+    seconds, millis = divmod(round(to_epoch(value) * 1000), 1000)
+    fraction = f".{millis:03d}" if always_millis or millis else ""
+    return f"{_iso_seconds(seconds)}{fraction}Z"
 
 
 def write_http_date(value: Any) -> str:
     """RFC 822 in GMT, whole seconds: what HTTP headers carry."""
-    return formatdate(math.floor(to_epoch(value)), usegmt=True)
+    return _http_date(math.floor(to_epoch(value)))
+
+
+@functools.lru_cache(maxsize=16384)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def time_writer(shape: Shape, default: str, always_millis: bool = False) -> Callable[[Any], Any]:

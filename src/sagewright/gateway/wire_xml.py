@@ -22,12 +22,13 @@ Reader = Callable[[Any], Any]
 Writer = Callable[[list[str], str, Any], None]
 
 _SPECIAL = re.compile("[&<>\"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_PLAIN = re.compile("[\\w \\-.:/@+=]*").fullmatch
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
 def escape(text: str) -> str:
     """Text for an element or attribute; control characters become references, as S3 writes them."""
-    return _SPECIAL.sub(_entity, text)
+    return text if _PLAIN(text) else _SPECIAL.sub(_entity, text)
 
 
 def _entity(match: re.Match[str]) -> str:
@@ -208,6 +209,15 @@ class Xml:
 
     def _structure_writer(self, shape: Shape) -> Writer:
         body, attribute = self._body(shape), namespace(shape)
+        has_attributes = any(member.serialization.get("xmlAttribute") for member in shape.members.values())
+
+        def write_plain(out: list[str], name: str, value: Any) -> None:
+            out.append(f"<{name}{attribute}>")
+            body(out, [], value)
+            out.append(f"</{name}>")
+
+        if not has_attributes:
+            return write_plain
 
         def write_structure(out: list[str], name: str, value: Any) -> None:
             inside: list[str] = []
