@@ -70,7 +70,7 @@ def resolve(request: Request, body: bytes | None) -> Route:
     """The route of a request; `body` is the buffered body (None while it is still a stream)."""
     if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
         return _cbor(request)
-    target = request.headers.get("x-amz-target")
+    target = request.headers.get("x-amz-target").strip()
     if target:
         return _target(target)
     signing = scope_of(request)[1]
