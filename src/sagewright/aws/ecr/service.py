@@ -1,7 +1,8 @@
-"""The tables of ecr for the composition root."""
+"""ECR's tables for the composition root."""
 
 from __future__ import annotations
 
-from sagewright.core.service import Service
+from sagewright.aws.ecr import image_operations, operations
+from sagewright.core.service import Service, handlers
 
-SERVICE = Service(aws="ecr")
+SERVICE = Service(aws="ecr", operations=handlers(operations, image_operations))

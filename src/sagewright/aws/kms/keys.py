@@ -29,8 +29,9 @@ _ID = re.compile(r"(mrk-[0-9a-f]{32})|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 AWS_KEYS = {"acm": "private keys", "athena": "Athena results", "dynamodb": "DynamoDB data", "ebs": "EBS volumes",
             "ecr": "ECR repositories", "elasticfilesystem": "EFS file systems", "fsx": "FSx resources",
             "glue": "Glue data", "kinesis": "Kinesis streams", "lambda": "Lambda functions",
-            "rds": "RDS database volumes", "redshift": "Redshift clusters", "s3": "S3 objects", "sagemaker": "SageMaker data",
-            "secretsmanager": "Secrets Manager secrets", "sns": "SNS data", "sqs": "SQS messages", "ssm": "SSM parameters"}
+            "rds": "RDS database volumes", "redshift": "Redshift clusters", "s3": "S3 objects",
+            "sagemaker": "SageMaker data", "secretsmanager": "Secrets Manager secrets", "sns": "SNS data",
+            "sqs": "SQS messages", "ssm": "SSM parameters"}
 
 
 def not_found(message: str) -> AwsError:
@@ -162,8 +163,8 @@ def create(call: Call, description: str = "", spec: str = crypto.SYMMETRIC, usag
     material_id = crypto.material_id(material)
     body: dict[str, Any] = {"AWSAccountId": call.account, "KeyId": name, "Arn": arn(call, f"key/{name}"),
                             "CreationDate": call.now, "Enabled": True, "Description": description, "KeyUsage": usage,
-                            "KeyState": "Enabled", "Origin": "AWS_KMS", "KeyManager": manager, "CustomerMasterKeySpec": spec,
-                            "KeySpec": spec, "MultiRegion": multi_region}
+                            "KeyState": "Enabled", "Origin": "AWS_KMS", "KeyManager": manager,
+                            "CustomerMasterKeySpec": spec, "KeySpec": spec, "MultiRegion": multi_region}
     member = {"SIGN_VERIFY": "SigningAlgorithms", "GENERATE_VERIFY_MAC": "MacAlgorithms"}.get(
         usage, "EncryptionAlgorithms")
     body[member] = crypto.algorithms(spec, usage)
