@@ -70,7 +70,7 @@ def test_dashboards(ask) -> None:
         assert refused.value.code == "InvalidParameterInput"
     with pytest.raises(AwsError) as missing:
         ask("DeleteDashboards", DashboardNames=["d1", "d2"])
-    assert missing.value.code == "ResourceNotFound"
+    assert missing.value.code == "DashboardNotFoundError"
     ask("DeleteDashboards", DashboardNames=["d1"])
     assert ask("ListDashboards") == {"DashboardEntries": []}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sagewright.aws.cloudwatch.samples import is_extended
-from sagewright.aws.cloudwatch.wording import invalid_combination, invalid_value, validation_error
+from sagewright.aws.cloudwatch.wording import invalid_value, validation_error
 from sagewright.core import arns
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError, Conflict
@@ -41,8 +41,8 @@ def describe_alarms(call: Call) -> dict[str, Any]:
     """Alarms in order of name, by names, prefix, state or action."""
     params = call.params
     if "AlarmNames" in params and "AlarmNamePrefix" in params:
-        raise invalid_combination("The parameters AlarmNames and AlarmNamePrefix are mutually exclusive and you have "
-                                  "specified both.")
+        raise validation_error("The parameters AlarmNames and AlarmNamePrefix are mutually exclusive and you have "
+                               "specified both.")
     types = params.get("AlarmTypes") or ["MetricAlarm"]
     prefix, limit = params.get("AlarmNamePrefix", ""), params.get("MaxRecords", 50)
     rows = [] if "MetricAlarm" not in types else _named(call, params["AlarmNames"]) if "AlarmNames" in params else \
@@ -215,7 +215,7 @@ def delete_dashboards(call: Call) -> dict[str, Any]:
 
 
 def _no_dashboard(name: str) -> AwsError:
-    return AwsError("ResourceNotFound", f"Dashboard {name} does not exist", 404)
+    return AwsError("DashboardNotFoundError", f"Dashboard {name} does not exist", 404)
 
 
 # -- tags -------------------------------------------------------------------------------------------------------------
