@@ -133,9 +133,8 @@ class RuntimeSuite:
     def test_ready_runs_before_the_command(self, runtime, box):
         marker = Path(box.directory, "ml", "started")
         seen = []
-        handle = runtime.start(replace(box, argv=("/bin/sh", "-c", "touch $SAGEMAKER_BASE_DIR/started 2>/dev/null ||"
-                                                  " touch /opt/ml/started")),
-                               lambda pid: seen.append((alive(pid), marker.exists())))
+        touch = replace(box, argv=("/bin/sh", "-c", "touch ${SAGEMAKER_BASE_DIR:-/opt/ml}/started"))
+        handle = runtime.start(touch, lambda pid: seen.append((alive(pid), marker.exists())))
         ended(runtime, handle)
         assert seen == [(True, False)] and marker.exists()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import runtime_suite
-from runtime_suite import RuntimeSuite
 
 from sagewright.engine.runtimes import choose
 from sagewright.engine.runtimes.bwrap import Bwrap
 from sagewright.engine.runtimes.process import Process, namespaces_allowed
+from tests.contracts import runtime_suite
+from tests.contracts.runtime_suite import RuntimeSuite
 
 
 class TestBwrap(RuntimeSuite):

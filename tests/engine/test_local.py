@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 
-from conftest import until
+from tests.engine.lab import until
 
 
 def test_a_training_job_reads_its_channel_and_leaves_a_model(lab):

@@ -95,16 +95,15 @@ class _Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             return self._list(bucket, query)
         if (bucket, key) not in self.aws.objects:
-            return self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
-                                     b"</Error>")
+            return self._answer(404, b"<Error><Code>NoSuchKey</Code><Message>No such key.</Message></Error>")
         return self._answer(200, self.aws.objects[bucket, key])
 
     def _list(self, bucket: str, query: dict[str, list[str]]) -> None:
         prefix, after = query["prefix"][0], query.get("continuation-token", [""])[0]
         keys = sorted(k for b, k in self.aws.objects if b == bucket and k.startswith(prefix) and k > after)
         page = keys[: self.aws.page]
-        items = "".join(f"<Contents><Key>{escape(quote(k))}</Key><Size>{len(self.aws.objects[bucket, k])}</Size></Contents>"
-                        for k in page)
+        items = "".join(f"<Contents><Key>{escape(quote(key))}</Key><Size>{len(self.aws.objects[bucket, key])}</Size>"
+                        "</Contents>" for key in page)
         more = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if len(keys) > len(page) else ""
         self._answer(200, f"<ListBucketResult>{items}{more}</ListBucketResult>".encode())
 
@@ -113,8 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         bucket, key, query = self._where()
         if bucket.startswith("missing"):
-            return self._answer(404, b"<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist"
-                                     b"</Message></Error>")
+            return self._answer(404, b"<Error><Code>NoSuchBucket</Code><Message>No such bucket.</Message></Error>")
         if "uploadId" in query:
             self.aws.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = self.body
         else:

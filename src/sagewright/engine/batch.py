@@ -74,8 +74,9 @@ def _ending(host: Host, output: life.Output, state: State, ended_by: str, troubl
         pass
     elif state.out_of_memory:
         limit = host.placement["memory"] / (1 << 30)
-        ending |= {"failure": life.failure_text(host) or f"OutOfMemory: the container used more than {limit:.1f} GiB of "
-                   "memory and was killed. Please use an instance type with more memory.", "blame": "algorithm"}
+        said = (f"OutOfMemory: the container used more than {limit:.1f} GiB of memory and was killed. "
+                "Please use an instance type with more memory.")
+        ending |= {"failure": life.failure_text(host) or said, "blame": "algorithm"}
     elif state.exit_code != 0:
         ending |= {"failure": life.failure_text(host), "blame": "algorithm"}
     return ending
@@ -116,8 +117,8 @@ def _upload(host: Host, transfers: transfer.Transfers, out: Mapping[str, Any]) -
     if out.get("archive"):
         skipped = transfers.upload_packed(directory, out["s3_uri"], host.directory / "scratch")
         if skipped:
-            host.notes.append(f"Left out of {out['s3_uri'].rpartition('/')[2]}, since they lead out of {out['path']} or "
-                              f"are no files: {', '.join(skipped[:10])}.")
+            host.notes.append(f"Left out of {out['s3_uri'].rpartition('/')[2]}, since they lead out of {out['path']} "
+                              f"or are no files: {', '.join(skipped[:10])}.")
     else:
         transfers.upload_tree(directory, out["s3_uri"])
 

@@ -7,6 +7,7 @@ do the same after 200 ms of imports.
 from __future__ import annotations
 
 import hashlib
+import html
 import http.client
 import json
 import random
@@ -94,7 +95,8 @@ class Caller:
               file: tuple[BinaryIO, int, int] | None) -> http.client.HTTPResponse:
         target = quote(path, safe="/-_.~") + (f"?{query}" if query else "")
         digest = signing.UNSIGNED if file else hashlib.sha256(body).hexdigest() if body else signing.EMPTY_HASH
-        signed = signing.sign(method, self.url + target, headers, digest, self.keys(), self.region, service, time.time())
+        signed = signing.sign(method, self.url + target, headers, digest, self.keys(), self.region, service,
+                              time.time())
         signed["Content-Length"] = str(file[2] if file else len(body))
         connection = self._connect()
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
@@ -146,7 +148,4 @@ def between(text: str, tag: str) -> str:
     if start < 0 or end < 0:
         return ""
     raw = text[start + len(tag) + 2 : end]
-    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#x27;", "'"), ("&apos;", "'"), ("&#39;", "'"),
-                         ("&amp;", "&")):
-        raw = raw.replace(entity, char)
-    return raw
+    return html.unescape(raw)

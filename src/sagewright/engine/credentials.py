@@ -42,7 +42,7 @@ class Wallet:
     def keys(self) -> Keys:
         """The newest set that was written."""
         with self._lock, suppress(FileNotFoundError):
-            version = os.stat(self.path).st_mtime_ns
+            version = self.path.stat().st_mtime_ns
             if version != self._seen:
                 self._keys = Keys(**json.loads(self.path.read_text()))
                 self._seen = version
@@ -100,5 +100,5 @@ def _head(connection: socket.socket) -> bytes:
 
 def _response(status: str, body: dict[str, str]) -> bytes:
     text = json.dumps(body).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + text
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\nConnection: close"
+    return head.encode() + b"\r\n\r\n" + text

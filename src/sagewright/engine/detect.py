@@ -1,4 +1,4 @@
-"""What this machine offers: cores, memory, GPUs, sandboxes, limits, disk. Called by `local.py` and `sagewright doctor`."""
+"""What this machine offers: cores, memory, GPUs, sandboxes, limits, disk. Called by `local.py` and `doctor`."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ class Host:
     def enter(self, phase: str, message: str = "", **facts: Any) -> None:
         """A new phase: on disk, then told to the engine, which also looks by itself now and then."""
         self._status.enter(phase, message, **facts)
-        path = self.placement["engine_socket"]
+        path = Path(self.placement["engine_socket"])
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
-            folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+            folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
             try:  # through the descriptor, since the path may be too long for a socket's address
                 teller.setblocking(False)
-                teller.sendto(self.job.name.encode(), f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+                teller.sendto(self.job.name.encode(), f"/proc/self/fd/{folder}/{path.name}")
             finally:
                 os.close(folder)
 

@@ -91,7 +91,8 @@ def bring_inputs(host: Host) -> None:
     except archive.Rejected as rejected:
         raise Failure("client", f"Data download failed: {channel['source']}: {rejected}") from rejected
     except CallError as error:
-        raise Failure("client" if 400 <= error.status < 500 else "platform", f"Data download failed: {error}") from error
+        blame = "client" if 400 <= error.status < 500 else "platform"
+        raise Failure(blame, f"Data download failed: {error}") from error
     except OSError as error:
         raise Failure("client", f"Data download failed: {error.strerror or error}") from error
 
@@ -199,7 +200,7 @@ class Running:
         binds = [Bind(self.find(str(host.directory / name)), target, writable=True)
                  for name, target in (("home", "/root"), ("ml", "/opt/ml"), ("tmp", "/tmp"))]
         if placement["serve_dir"]:
-            binds.append(Bind(self.find(placement["serve_dir"]), os.path.dirname(SERVE_SOCKET), writable=True))
+            binds.append(Bind(self.find(placement["serve_dir"]), str(Path(SERVE_SOCKET).parent), writable=True))
         binds += [Bind(self.find(path), path) for path in placement["built"]["binds"]]
         binds += [Bind(self.find(source), target) for source, target in placement["binds"]]
         binds += [Bind(path, path, device=True) for path in placement["devices"]]

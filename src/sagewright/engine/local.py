@@ -222,7 +222,8 @@ class LocalEngine:
 
     def _place(self, job: Job, built: Built, prelude: list[str]) -> None:
         others = [other.placed for other in self._jobs.values() if other.placed and other is not job]
-        live = [o.placed for o in self._jobs.values() if o.placed and o.state in ("starting", "running") and o is not job]
+        live = [other.placed for other in self._jobs.values()
+                if other.placed and other is not job and other.state in ("starting", "running")]
         uid = placement.free_uid(other["uid"] for other in others)
         busy = {gpu for other in live for gpu in other["gpus"]}
         gpus = [index for index in self.machine.gpus if index not in busy][: job.grant.gpus]
@@ -234,8 +235,8 @@ class LocalEngine:
             "uid": uid, "gpus": gpus, "runtime": self.runtime, "notes": notes, "gateway": self.config.url,
             "cores": placement.free_cores(job.grant, self.machine, (c for other in live for c in other["cores"])),
             "prelude": [*prelude, *(f"[sagewright] {note}" for note in notes)], "environment": self.job_environment,
-            "engine_socket": str(self.data_dir / "run" / "engine.sock"), "serve_dir": str(serve / "in") if serve else "",
-            "address": str(serve / "serve.sock") if serve else ""})
+            "engine_socket": str(self.data_dir / "run" / "engine.sock"),
+            "serve_dir": str(serve / "in") if serve else "", "address": str(serve / "serve.sock") if serve else ""})
         jobs.save(job.directory / "placement.json", job.placed)
 
     def _run_agent(self, job: Job) -> None:

@@ -47,9 +47,9 @@ def bind(source: str, target: str, writable: bool = True) -> None:
         mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
-    _check(_libc.prctl(_PDEATHSIG, 9, 0, 0, 0), "prctl")
+def die_with_parent(signal: int = 9) -> None:
+    """Have the kernel send this process a signal, SIGKILL unless told, when the thread that started it ends."""
+    _check(_libc.prctl(_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
 def adopt_orphans() -> None:

@@ -24,12 +24,16 @@ def main() -> None:
     for line in control.makefile():
         what, port = line.split()
         try:
-            made = _listen(int(port)) if what == "listen" else socket.create_connection(("127.0.0.1", int(port)), _PATIENCE)
+            made = _listen(int(port)) if what == "listen" else _dial(int(port))
         except OSError as error:
             control.sendall(str(error).encode())
             continue
         socket.send_fds(control, [b"."], [made.fileno()])
         made.close()
+
+
+def _dial(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), _PATIENCE)
 
 
 def _listen(port: int) -> socket.socket:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -151,7 +152,8 @@ class Relay(threading.Thread):
     def link(self, listener: socket.socket, dial: Dial) -> None:
         """From now on, pass each connection to `listener` on to what `dial()` gives."""
         listener.setblocking(False)
-        self._ask(lambda: self._selector.register(listener, selectors.EVENT_READ, lambda m: self._accept(listener, dial)))
+        accept = partial(self._accept, listener, dial)
+        self._ask(lambda: self._selector.register(listener, selectors.EVENT_READ, accept))
 
     def run(self) -> None:
         while True:
@@ -171,7 +173,7 @@ class Relay(threading.Thread):
         for what in asked:
             what()
 
-    def _accept(self, listener: socket.socket, dial: Dial) -> None:
+    def _accept(self, listener: socket.socket, dial: Dial, mask: int) -> None:
         try:
             near, _ = listener.accept()
         except OSError:
@@ -190,7 +192,7 @@ class _Pair:
     def __init__(self, selector: selectors.BaseSelector, near: socket.socket, far: socket.socket) -> None:
         self._selector = selector
         self._ends = (near, far)
-        self._held: dict[socket.socket, bytes] = {near: b"", far: b""}  # read from the key, not yet written to the other
+        self._held: dict[socket.socket, bytes] = {near: b"", far: b""}  # read from it, not yet written to the other
         self._over: set[socket.socket] = set()
         for end in self._ends:
             end.setblocking(False)

@@ -6,7 +6,6 @@ settings, the sandbox and what there is to say about it.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import tempfile
@@ -91,7 +90,7 @@ def describe(plan: Plan, grant: Grant, built: Built, given: Mapping[str, Any]) -
     environment, binds = told(given.pop("environment"))  # type: ignore[attr-defined]
     return {
         "cpus": grant.cpus, "memory": grant.memory, "hosts": plan.instance_count, "environment": environment,
-        "binds": binds, "devices": sorted(glob.glob("/dev/nvidia*")) if given["gpus"] else [],
+        "binds": binds, "devices": sorted(str(path) for path in Path("/dev").glob("nvidia*")) if given["gpus"] else [],
         "built": {"prefix": built.prefix, "python": built.python, "binds": list(built.binds), "env": dict(built.env)},
         **given,
     }  # fmt: skip

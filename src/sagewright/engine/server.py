@@ -99,7 +99,7 @@ class Replica:
 
     def __init__(self, host: Host, running: life.Running) -> None:
         self.host, self.running, self.port = host, running, int(host.plan["port"])
-        self.own = Path(host.placement["serve_dir"], os.path.basename(life.SERVE_SOCKET))
+        self.own = Path(host.placement["serve_dir"], Path(life.SERVE_SOCKET).name)
         self.address = Path(host.placement["address"])
         self._inode = 0
 

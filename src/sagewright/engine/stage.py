@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from sagewright.engine import namespaces
 
@@ -22,18 +23,15 @@ def stage(paths: Iterable[str]) -> Callable[[str], str]:
     places: dict[str, str] = {}
     namespaces.unshare(namespaces.NEWNS)
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_SLAVE)
-    os.makedirs(STAGE, mode=0o755, exist_ok=True)
+    Path(STAGE).mkdir(mode=0o755, parents=True, exist_ok=True)
     namespaces.mount("tmpfs", STAGE, "tmpfs", data="mode=755,size=1m")
     for number, path in enumerate(dict.fromkeys(paths)):
-        place = f"{STAGE}/{number}"
-        if os.path.isdir(path):
-            os.mkdir(place, 0o755)
-        elif os.path.exists(path):
-            os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
-        else:
+        place = Path(STAGE, str(number))
+        if not Path(path).exists():
             continue
-        namespaces.bind(path, place)
-        places[path] = place
+        place.mkdir(0o755) if Path(path).is_dir() else place.touch(0o644)
+        namespaces.bind(path, str(place))
+        places[path] = str(place)
 
     def find(path: str) -> str:
         for source in sorted(places, key=len, reverse=True):

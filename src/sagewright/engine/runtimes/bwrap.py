@@ -10,7 +10,6 @@ Not covered: seccomp filters, disk quotas (the agent watches the volume), OCI im
 from __future__ import annotations
 
 import fcntl
-import glob
 import json
 import os
 import select
@@ -125,7 +124,7 @@ def _system(box: Box) -> list[str]:
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
     words += ["--dir", "/etc"]
-    for source in (*_SYSTEM_FILES, *glob.glob("/etc/java-*")):
+    for source in (*_SYSTEM_FILES, *map(str, Path("/etc").glob("java-*"))):
         words += ["--ro-bind-try", source, source]
     for name in _OWN_FILES:
         words += ["--ro-bind", f"{box.directory}/etc/{name}", f"/etc/{name}"]

@@ -52,15 +52,21 @@ def _unshare(box: dict[str, Any]) -> None:
 
 
 def _become_init(box: dict[str, Any]) -> None:
-    """As pid 1: mounts, then the command as a child, then reap until it has ended."""
-    namespaces.die_with_parent()
+    """As pid 1: mounts, then the command as a child, then reap until it has ended.
+
+    A plain box has no pid 1 whose end would end the rest: here this process adopts orphans, and SIGUSR1, from the agent
+    or from the kernel when the agent dies, makes it kill all below it and end.
+    """
     os.close(box["status"])
-    if not box["plain"]:
-        for bind in box["binds"]:
-            _show(bind["source"], bind["target"], bind["writable"])
-        namespaces.mount("proc", "/proc", "proc")
-    else:
+    if box["plain"]:
+        signal.signal(signal.SIGUSR1, lambda number, frame: _end_all(137))
         namespaces.adopt_orphans()
+        namespaces.die_with_parent(signal.SIGUSR1)
+    else:
+        namespaces.die_with_parent()
+        for bind in box["binds"]:
+            _show(bind, [other["target"] for other in box["binds"] if other["writable"]], box["uid"])
+        namespaces.mount("proc", "/proc", "proc")
     if not os.read(box["hold"], 1):
         os._exit(1)
     os.close(box["hold"])
@@ -71,7 +77,19 @@ def _become_init(box: dict[str, Any]) -> None:
     while True:
         pid, status = os.wait()
         if pid == command:
-            os._exit(_code(status))
+            _end_all(_code(status)) if box["plain"] else os._exit(_code(status))
+
+
+def _end_all(code: int) -> None:
+    """Kill children until none is left (the orphans of each come to us), then end."""
+    own = Path(f"/proc/self/task/{os.getpid()}/children")
+    while pids := own.read_text().split():
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.wait()
+    os._exit(code)
 
 
 def _exec(box: dict[str, Any]) -> None:
@@ -81,6 +99,8 @@ def _exec(box: dict[str, Any]) -> None:
         os.setgid(box["uid"])
         os.setuid(box["uid"])
     namespaces.no_new_privileges()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.chdir(box["workdir"])
         os.execvpe(box["argv"][0], box["argv"], box["environment"])
@@ -89,19 +109,23 @@ def _exec(box: dict[str, Any]) -> None:
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
-def _show(source: str, target: str, writable: bool) -> None:
-    """Bind a path; where its place does not exist, shadow the nearest directory above it with one that has it."""
-    place = Path(target)
+def _show(bind: dict[str, Any], writable: list[str], uid: int | None) -> None:
+    """Bind a path. Its place is made in the job's own directories where it lies there; elsewhere the nearest directory
+    above it is shadowed by one that has it, and a directory that the job's uid cannot enter by one that it can."""
+    place = Path(bind["target"])
+    for above in reversed(place.parents):
+        if uid is not None and above.exists() and not above.stat().st_mode & 0o001 and above.stat().st_uid != uid:
+            namespaces.mount("tmpfs", str(above), "tmpfs", data="mode=755")
     if not place.exists():
         above = next(parent for parent in place.parents if parent.exists())
-        if str(above) != "/":
+        if str(above) != "/" and not any(above.is_relative_to(target) for target in writable):
             _shadow(above)
-        if Path(source).is_dir():
+        if Path(bind["source"]).is_dir():
             place.mkdir(parents=True)
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
-    namespaces.bind(source, target, writable)
+    namespaces.bind(bind["source"], str(place), bind["writable"])
 
 
 def _shadow(directory: Path) -> None:
@@ -112,7 +136,7 @@ def _shadow(directory: Path) -> None:
         for entry in entries:
             place = directory / entry.name
             if entry.is_symlink():
-                place.symlink_to(os.readlink(entry.path))
+                place.symlink_to(Path(entry.path).readlink())
                 continue
             place.mkdir() if entry.is_dir() else place.touch()
             with suppress(OSError):

@@ -91,7 +91,6 @@ class Process:
         code = handle.process.poll()
         if code is None:
             return State(running=True)
-        self._kill(handle)
         memory = bwrap.finish(handle)
         return State(False, code if code >= 0 else 128 - code, memory)
 
@@ -111,23 +110,10 @@ class Process:
         return handle.output
 
     def _kill(self, handle: Handle) -> None:
-        """The end of pid 1 ends its namespace; a plain sandbox is hunted down by its group, uid or family."""
-        victims = [handle.pid] if handle.pid else []
-        if self.plain:
-            victims = [*descendants(handle.pid), *victims]
-            if handle.cgroup is not None:
-                handle.cgroup.kill()
-        for pid in victims:
+        """The end of pid 1 ends its namespace; the init of a plain sandbox kills what is below it when told."""
+        if handle.pid and handle.process.returncode is None:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """Every process below that one."""
-    found: list[int] = []
-    for child in bwrap.children(pid) if pid else []:
-        found += [*descendants(child), child]
-    return found
+                os.kill(handle.pid, signal.SIGUSR1 if self.plain else signal.SIGKILL)
 
 
 def namespaces_allowed() -> bool:
