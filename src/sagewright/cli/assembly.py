@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sagewright.core import arns, log
@@ -19,6 +21,7 @@ from sagewright.core.dispatch import Dispatch
 from sagewright.core.loop import Loop
 from sagewright.core.migrate import migrate
 from sagewright.core.nouns import Noun
+from sagewright.core.seams import Credentials
 from sagewright.core.service import Service
 from sagewright.core.store import Row, Store
 from sagewright.core.world import World
@@ -31,12 +34,10 @@ from sagewright.sagemaker import unsupported
 def services() -> tuple[Service, ...]:
     """Every room, in the order in which they boot: identities first, since others create things as somebody."""
     from sagewright.aws.cloudwatch.service import SERVICE as CLOUDWATCH
-    from sagewright.aws.cloudwatch.service import SERVICE as CLOUDWATCH
     from sagewright.aws.ecr.service import SERVICE as ECR
     from sagewright.aws.iam.service import SERVICE as IAM
     from sagewright.aws.kms.service import SERVICE as KMS
     from sagewright.aws.logs.service import SERVICE as LOGS
-    from sagewright.aws.s3.service import SERVICE as S3
     from sagewright.aws.s3.service import SERVICE as S3
     from sagewright.aws.sts.service import SERVICE as STS
     from sagewright.sagemaker import tags
@@ -92,12 +93,35 @@ def build(config: Config, clock: Clock | None = None) -> Server:
     for room in rooms:
         if room.boot is not None:
             room.boot(world)
+    _equip(world)
     controllers = {kind: reconcile for room in rooms for kind, reconcile in room.controllers.items()}
     nouns = {noun.name: noun for room in rooms for noun in room.nouns}
     loop = Loop(world, controllers, _failing(nouns))
     _watch_engine(world, loop)
     loop.start()
     return Server(config, world, dispatch, loop, App(world, dispatch, _resetting(world, rooms)))
+
+
+def _equip(world: World) -> None:
+    """Images, engine and the TLS and CONNECT front."""
+    from sagewright.engine.local import LocalEngine
+    from sagewright.gateway.certificates import proxy_environment
+    from sagewright.gateway.proxy import front_for
+    from sagewright.images.shelf import Shelf
+
+    config, identities = world.config, world.parts["identities"]
+    cache = Path(os.environ.get("SAGEWRIGHT_ENV_CACHE") or config.data_dir / "envs")
+    shelf = Shelf(cache, config.image_policy)
+
+    def credentials_for(role_arn: str) -> Credentials:
+        found: Credentials = identities.assume(role_arn or config.role_arn, "SageMaker", 12 * 3600,
+                                               "sagemaker.amazonaws.com")
+        return found
+
+    front = front_for(config)
+    job_environment = proxy_environment(config.data_dir, front.url)
+    world.parts.update(images=shelf, front=front, engine=LocalEngine(
+        config.data_dir, config, world.clock, shelf, credentials_for, job_environment))
 
 
 def _failing(nouns: dict[str, Noun]) -> Callable[[Row, World, str], None]:

@@ -10,11 +10,12 @@ from sagewright.core.store import Row
 from sagewright.core.world import World
 from sagewright.sagemaker.training import plan as plans
 
+_BUILDING = "Downloading the training image"  # the engine's words while an environment is being built
 # phase of the engine -> (SecondaryStatus, StatusMessage unless the phase brings its own)
 _PHASES = {
     "queued": ("Starting", "Insufficient capacity on this machine, waiting for running jobs to end."),
     "starting": ("Starting", "Preparing the instances for training."),
-    "building": ("Downloading", "Downloading the training image"),
+    "building": ("Downloading", _BUILDING),
     "downloading": ("Downloading", "Downloading input data"),
     "running": ("Training", "Training image download completed. Training in progress."),
     "uploading": ("Uploading", "Uploading generated training model"),
@@ -113,7 +114,7 @@ def transitions(row: Row, outcome: Outcome) -> list[dict[str, Any]]:
     for phase, at, message in outcome.phases:
         if phase not in _PHASES:
             continue
-        status, words = _PHASES[phase]
+        status, words = _PHASES["building" if message == _BUILDING else phase]
         if found[-1]["Status"] == status:
             found[-1]["StatusMessage"] = message or words
             continue
