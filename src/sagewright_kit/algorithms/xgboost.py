@@ -16,10 +16,12 @@ import time
 from typing import Any
 
 import numpy as np
-import xgboost
 
-from sagewright_kit.algorithms import data, xgboost_hyperparameters, xgboost_metrics, xgboost_rounds
+from sagewright_kit.algorithms import data, lean, xgboost_hyperparameters, xgboost_metrics
 from sagewright_kit.algorithms.errors import AlgorithmError, UserError
+
+xgboost = lean.import_xgboost()
+from sagewright_kit.algorithms import xgboost_rounds  # noqa: E402  (it imports xgboost in full)
 
 MODEL_NAME = "xgboost-model"
 # Faults of the data or the settings that XGBoost itself finds.

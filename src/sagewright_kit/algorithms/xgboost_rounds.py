@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import warnings
 from typing import Any, Callable
 
 import xgboost
@@ -44,7 +45,10 @@ def write_atomically(write: Callable[[str], Any], path: str) -> None:
     """A reader, or an upload, sees the old file or the new one."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     scratch = "%s.sagemaker-ignore" % path
-    write(scratch)
+    with warnings.catch_warnings():
+        # The file's name is the contract's; that XGBoost would like an ending is no news to the user.
+        warnings.simplefilter("ignore")
+        write(scratch)
     os.replace(scratch, path)
 
 

@@ -161,9 +161,10 @@ def encode(features: dict[str, Tensor], labels: dict[str, Tensor]) -> bytes:
 
 def _encode_tensor(tensor: Tensor) -> bytes:
     values = np.asarray(tensor.values)
-    if values.dtype.kind in "iub" and values.dtype.itemsize <= 4:
+    whole = values.dtype.kind in "iub"
+    if whole and (not len(values) or -(2**31) <= values.min() <= values.max() < 2**31):
         field, packed = _INT32, b"".join(_count(int(n) & (2**64 - 1)) for n in values)
-    elif values.dtype == np.float64 or values.dtype.kind in "iu":
+    elif whole or values.dtype == np.float64:
         field, packed = _FLOAT64, values.astype("<f8").tobytes()
     else:
         field, packed = _FLOAT32, values.astype("<f4").tobytes()

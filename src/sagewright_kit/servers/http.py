@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from typing import Any, Callable
 from urllib.parse import unquote
@@ -35,7 +34,7 @@ class Malformed(Exception):
 class Connection(asyncio.Protocol):
     """One client connection. `handle(request, connection)` must lead to one `respond` per request."""
 
-    def __init__(self, handle: Callable[[Request, Connection], None], closed: Callable[[], None]) -> None:
+    def __init__(self, handle: Callable[[Request, Connection], None], closed: Callable[[Connection], None]) -> None:
         self.handle, self.closed = handle, closed
         self.transport: Any = None
         self.buffer = bytearray()
@@ -45,8 +44,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.keep = True
         self.alive = True
-        self.writable = threading.Event()
-        self.writable.set()
+        self.writable: asyncio.Future[None] | None = None
         self.line = ""
 
     # -- asyncio calls these --
@@ -55,14 +53,25 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.alive = False
-        self.writable.set()
-        self.closed()
+        self.resume_writing()
+        self.closed(self)
 
     def pause_writing(self) -> None:
-        self.writable.clear()
+        self.writable = asyncio.get_event_loop().create_future()
 
     def resume_writing(self) -> None:
-        self.writable.set()
+        if self.writable is not None and not self.writable.done():
+            self.writable.set_result(None)
+        self.writable = None
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough of what was sent."""
+        if self.writable is not None:
+            await self.writable
+
+    def is_idle(self) -> bool:
+        """Whether nothing of a request is here and nothing of an answer is left to send."""
+        return self.alive and not self.busy and not self.buffer and not self.transport.get_write_buffer_size()
 
     def eof_received(self) -> bool:
         # A client may close its sending side and still wait for the answer under way.
@@ -70,11 +79,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        if self.busy:
-            if len(self.buffer) > MAX_HEAD:
-                self.transport.pause_reading()
-            return
-        self.advance()
+        if not self.busy:
+            self.advance()
+        elif len(self.buffer) > MAX_HEAD:
+            self.transport.pause_reading()
 
     # -- requests --
     def advance(self) -> None:
@@ -167,12 +175,13 @@ class Connection(asyncio.Protocol):
     def respond(self, answer: Answer) -> None:
         """Send a whole answer."""
         if self.alive:
-            body: Any = answer.body
-            head = self._head(answer, "" if answer.status == 204 else "Content-Length: %d\r\n" % len(body))
-            self.transport.write(head + body if len(body) < 65536 else head)
-            if len(body) >= 65536:
-                self.transport.write(body)
+            self.transport.write(self.render(answer))
         self.finish(answer)
+
+    def render(self, answer: Answer) -> bytes:
+        """A whole answer as bytes."""
+        body: Any = answer.body
+        return self._head(answer, "" if answer.status == 204 else "Content-Length: %d\r\n" % len(body)) + body
 
     def begin(self, answer: Answer) -> None:
         """Send the head of a streamed answer."""
@@ -184,7 +193,7 @@ class Connection(asyncio.Protocol):
         if self.alive and data:
             self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
-    def end(self, answer: Answer, complete: bool) -> None:
+    def finish_stream(self, answer: Answer, complete: bool) -> None:
         """Close a streamed answer; one that broke is cut off, so that the client cannot take it for whole."""
         if self.alive and complete:
             self.transport.write(b"0\r\n\r\n")
@@ -214,6 +223,11 @@ class Connection(asyncio.Protocol):
             return
         if self.buffer:
             self.transport.resume_reading()
+            # In the loop's next turn: a client may have sent a thousand requests in one piece.
+            asyncio.get_event_loop().call_soon(self._advance_if_free)
+
+    def _advance_if_free(self) -> None:
+        if self.alive and not self.busy:
             self.advance()
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 
+from sagewright_kit.algorithms import lean
 from sagewright_kit.contract import machine
 from sagewright_kit.contract.paths import Paths
 from sagewright_kit.servers import supervisor, user_module
@@ -30,6 +31,8 @@ def framework() -> str:
 def build(name: str, program: str, paths: Paths) -> Front:
     """The front of a framework. Its library is imported here, before the workers fork, so that they share it."""
     if name == "xgboost":
+        if not program:
+            lean.import_xgboost()
         from sagewright_kit.servers import xgboost
 
         if not program:

@@ -46,14 +46,18 @@ class Board:
     def is_ready(self, number: int) -> bool:
         return bool(self._get(number)[1])
 
-    def connected(self, number: int, change: int) -> None:
-        struct.pack_into("<q", self.memory, number * _SLOT.size, self._get(number)[0] + change)
+    def connected(self, number: int, count: int) -> None:
+        struct.pack_into("<q", self.memory, number * _SLOT.size, count)
 
-    def begin(self, number: int) -> None:
-        struct.pack_into("<d", self.memory, number * _SLOT.size + 16, time.monotonic())
+    def begin(self, number: int, now: float) -> None:
+        struct.pack_into("<d", self.memory, number * _SLOT.size + 16, now)
 
     def end(self, number: int) -> None:
         struct.pack_into("<d", self.memory, number * _SLOT.size + 16, 0.0)
+
+    def all_busy(self) -> bool:
+        """Whether no ready worker is free."""
+        return all(since for _, ready, since in map(self._get, range(self.workers)) if ready)
 
     def busy_seconds(self, number: int) -> float:
         since = self._get(number)[2]

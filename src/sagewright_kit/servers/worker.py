@@ -1,30 +1,30 @@
 """One worker: one process, one copy of the model, one request at a time.
 
-Called by `supervisor` after fork. User code runs in the main thread, where it may do all that a script may; the
-event loop runs in a second thread, so that /ping is answered while a prediction takes its time. Workers share the
-listening sockets; one that has more connections than another lets the other accept first.
+Called by `supervisor` after fork. User code runs in the main thread, where it may do all that a script may, directly
+on the event loop; `health` answers /ping when that takes long. Workers share the listening sockets; one that has more
+connections than another lets the other accept first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import queue
 import signal
 import socket
 import sys
-import threading
 import time
 import traceback
+from collections import deque
 from typing import Any
 
 from sagewright_kit.servers.front import Answer, Front, Request
+from sagewright_kit.servers.health import Health
 from sagewright_kit.servers.http import Connection
 
-QUEUE = int(os.environ.get("SAGEMAKER_MODEL_JOB_QUEUE_SIZE") or 100)
+LIMIT = int(os.environ.get("SAGEMAKER_MODEL_JOB_QUEUE_SIZE") or 100)
 YIELD_SECONDS = 0.002
 GRACE_SECONDS = 25.0
+USER_PATHS = ("/invocations", "/execution-parameters")
 
 
 class Worker:
@@ -32,123 +32,137 @@ class Worker:
 
     def __init__(self, front: Front, sockets: list[socket.socket], board: Any, number: int) -> None:
         self.front, self.sockets, self.board, self.number = front, sockets, board, number
-        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.waiting = 0
-        self.stopping = False
-        self.loop: Any = None
         self.parent = os.getppid()
+        self.connections = 0
+        self.open: set[Connection] = set()
+        self.waiting: deque[tuple[Request, Connection]] = deque()
+        self.streaming = False
+        self.stopping = 0.0
+        self.loop: Any = None
+        self.health: Any = None
 
     def run(self) -> None:
         """Load the model, serve until SIGTERM."""
-        signal.signal(signal.SIGTERM, lambda *_: self.jobs.put(None))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.front.load()
         self.loop = new_loop()
-        thread = threading.Thread(target=self._run_loop, daemon=True)
-        thread.start()
+        asyncio.set_event_loop(self.loop)
+        self.loop.add_signal_handler(signal.SIGTERM, self._stop)
+        pong = Connection(self._handle, self._closed).render(self.front.ping)
+        self.health = Health(self, pong, LIMIT)
+        self.health.start()
+        for listener in self.sockets:
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+        self.loop.call_soon(self._tick)
         self.board.ready(self.number)
-        while True:
-            job = self.jobs.get()
-            if job is None:
-                break
-            self._answer(*job)
-        self._drain()
-
-    # -- the main thread: user code --
-    def _answer(self, request: Request, connection: Connection) -> None:
-        self.board.begin(self.number)
-        try:
-            if request.path == "/execution-parameters":
-                answer = self.front.execution_parameters()
-            else:
-                answer = self.front.invoke(request)
-            if not isinstance(answer.body, (bytes, bytearray, memoryview)):
-                self._stream(answer, connection)
-                return
-        except Exception as error:
-            traceback.print_exc()
-            answer = Answer(last_line(error), "text/plain", 500)
-        finally:
-            self.board.end(self.number)
-        self._call(self._respond, connection, answer)
-
-    def _stream(self, answer: Answer, connection: Connection) -> None:
-        """Send each piece when user code yields it, no faster than the client takes them."""
-        pieces = iter(answer.body)  # type: ignore[arg-type]
-        started = complete = False
-        try:
-            for piece in pieces:
-                if not started:
-                    self._call(connection.begin, answer)
-                    started = True
-                data = piece.encode("utf-8") if isinstance(piece, str) else bytes(piece)
-                connection.writable.wait()
-                if not connection.alive:
-                    break
-                self._call(connection.chunk, data)
-            complete = True
-        except Exception as error:
-            traceback.print_exc()
-            if not started:
-                self._call(self._respond, connection, Answer(last_line(error), "text/plain", 500))
-                return
-        finally:
-            close = getattr(pieces, "close", None)
-            if close:
-                close()
-        if not started:
-            self._call(connection.begin, answer)
-        self._call(self._end, connection, answer, complete)
-
-    def _call(self, function: Any, *arguments: Any) -> None:
-        self.loop.call_soon_threadsafe(function, *arguments)
-
-    def _drain(self) -> None:
-        """Answer what was taken on, accept nothing more, end."""
-        self.stopping = True
-        deadline = time.monotonic() + GRACE_SECONDS
-        while self.waiting and time.monotonic() < deadline:
-            try:
-                job = self.jobs.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            if job is not None:
-                self._answer(*job)
-        written = threading.Event()
-        self._call(written.set)
-        written.wait(1)
+        self.loop.run_forever()
         sys.stdout.flush()
         sys.stderr.flush()
         # User code may have left threads that would keep the process.
         os._exit(0)
 
-    # -- the loop's thread: connections --
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        for listener in self.sockets:
-            self.loop.add_reader(listener.fileno(), self._accept, listener)
-        self._watch_parent()
-        self.loop.run_forever()
+    # -- requests --
+    def _handle(self, request: Request, connection: Connection) -> None:
+        """Answer one request: at once, unless a streamed answer is under way."""
+        path, method = request.path, request.method
+        if path == "/ping":
+            connection.respond(self.front.ping)
+        elif path not in USER_PATHS:
+            connection.respond(Answer("Not Found", "text/plain", 404))
+        elif method != ("POST" if path == "/invocations" else "GET"):
+            connection.respond(Answer("Method Not Allowed", "text/plain", 405))
+        elif self.streaming:
+            if len(self.waiting) >= LIMIT:
+                connection.respond(Answer("The model server's queue is full", "text/plain", 503))
+            else:
+                self.waiting.append((request, connection))
+        else:
+            self._answer(request, connection)
 
-    def _watch_parent(self) -> None:
-        """A worker whose supervisor was killed must not keep the port."""
-        if os.getppid() != self.parent:
-            os._exit(1)
-        self.loop.call_later(1.0, self._watch_parent)
+    def _answer(self, request: Request, connection: Connection) -> None:
+        self._begin()
+        try:
+            front = self.front
+            answer = front.invoke(request) if request.path == "/invocations" else front.execution_parameters()
+        except Exception as error:
+            traceback.print_exc()
+            answer = Answer(last_line(error), "text/plain", 500)
+        finally:
+            self._end()
+        if isinstance(answer.body, (bytes, bytearray, memoryview)):
+            connection.respond(answer)
+        else:
+            self.streaming = True
+            self.loop.create_task(self._stream(answer, connection))
 
+    def _begin(self) -> None:
+        now = time.monotonic()
+        self.board.begin(self.number, now)
+        self.health.since = now
+
+    def _end(self) -> None:
+        health = self.health
+        with health.lock:
+            health.since = 0.0
+        self.board.end(self.number)
+        if health.accepted:
+            taken, health.accepted = health.accepted, []
+            for client in taken:
+                self._adopt_soon(client)
+
+    async def _stream(self, answer: Answer, connection: Connection) -> None:
+        """Send each piece when user code yields it, no faster than the client takes them."""
+        pieces: Any = iter(answer.body)  # type: ignore[arg-type]
+        started = complete = False
+        failure: Answer | None = None
+        try:
+            while connection.alive:
+                piece = self._next_piece(pieces)
+                if piece is None:
+                    complete = True
+                    break
+                if not started:
+                    connection.begin(answer)
+                    started = True
+                connection.chunk(piece)
+                await asyncio.sleep(0)
+                await connection.drained()
+        except Exception as error:
+            traceback.print_exc()
+            failure = Answer(last_line(error), "text/plain", 500)
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+            self.streaming = False
+        if failure is not None and not started:
+            connection.respond(failure)
+        else:
+            if not started:
+                connection.begin(answer)
+            connection.finish_stream(answer, complete)
+        while self.waiting and not self.streaming:
+            self._answer(*self.waiting.popleft())
+
+    def _next_piece(self, pieces: Any) -> bytes | None:
+        self._begin()
+        try:
+            piece = next(pieces, None)
+        finally:
+            self._end()
+        return piece.encode("utf-8") if isinstance(piece, str) else None if piece is None else bytes(piece)
+
+    # -- connections --
     def _accept(self, listener: socket.socket) -> None:
-        if self.stopping:
-            self.loop.remove_reader(listener.fileno())
-            return
         if self.board.is_ahead(self.number):
             self.loop.remove_reader(listener.fileno())
             self.loop.call_later(YIELD_SECONDS, self._listen_again, listener)
-            return
-        self._take(listener)
+        else:
+            self._take(listener)
 
     def _listen_again(self, listener: socket.socket) -> None:
-        self._take(listener)
         if not self.stopping:
+            self._take(listener)
             self.loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _take(self, listener: socket.socket) -> None:
@@ -160,50 +174,62 @@ class Worker:
             print("Could not accept a connection: %s" % error, file=sys.stderr, flush=True)
             return
         client.setblocking(False)
+        self._adopt_soon(client)
+
+    def _adopt_soon(self, client: socket.socket) -> None:
         if client.family == socket.AF_INET:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.board.connected(self.number, 1)
+        self._count(1)
         self.loop.create_task(self._adopt(client))
 
     async def _adopt(self, client: socket.socket) -> None:
+        connection = Connection(self._handle, self._closed)
         try:
-            await self.loop.connect_accepted_socket(lambda: Connection(self._handle, self._closed), client)
+            await self.loop.connect_accepted_socket(lambda: connection, client)
+            self.open.add(connection)
         except OSError:
             client.close()
-            self._closed()
+            self._count(-1)
 
-    def _closed(self) -> None:
-        self.board.connected(self.number, -1)
+    def _closed(self, connection: Connection) -> None:
+        self.open.discard(connection)
+        self._count(-1)
 
-    def _handle(self, request: Request, connection: Connection) -> None:
-        """Answer at once what needs no user code; queue the rest, or say that there is too much of it."""
-        path = request.path
-        if path == "/invocations" and request.method == "POST":
-            pass
-        elif path == "/ping":
-            connection.respond(self.front.ping)
+    def _count(self, change: int) -> None:
+        self.connections += change
+        self.board.connected(self.number, self.connections)
+
+    def idle_sockets(self) -> list[Any]:
+        """Sockets on which no request has begun; `health` calls this under its lock."""
+        idle = [one for one in self.open if one.is_idle()]
+        return [one.transport.get_extra_info("socket") for one in idle]
+
+    def may_accept_busy(self) -> bool:
+        """Whether new connections are this worker's to take though it is busy: the others are busy too."""
+        return not self.stopping and self.board.all_busy()
+
+    # -- the end --
+    def _stop(self) -> None:
+        """Accept nothing more, answer what is here, end."""
+        if self.stopping:
             return
-        elif path == "/execution-parameters" and request.method == "GET":
-            pass
-        elif path in ("/invocations", "/execution-parameters"):
-            connection.respond(Answer("Method Not Allowed", "text/plain", 405))
-            return
+        self.stopping = time.monotonic()
+        for listener in self.sockets:
+            self.loop.remove_reader(listener.fileno())
+        self.loop.call_later(0.05, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        over = time.monotonic() - self.stopping > GRACE_SECONDS
+        if over or not any(one.busy or one.buffer for one in self.open):
+            self.loop.stop()
         else:
-            connection.respond(Answer("Not Found", "text/plain", 404))
-            return
-        if self.waiting >= QUEUE or self.stopping:
-            connection.respond(Answer("The model server's queue is full", "text/plain", 503))
-            return
-        self.waiting += 1
-        self.jobs.put((request, connection))
+            self.loop.call_later(0.05, self._end_if_idle)
 
-    def _respond(self, connection: Connection, answer: Answer) -> None:
-        self.waiting -= 1
-        connection.respond(answer)
-
-    def _end(self, connection: Connection, answer: Answer, complete: bool) -> None:
-        self.waiting -= 1
-        connection.end(answer, complete)
+    def _tick(self) -> None:
+        """A worker whose supervisor was killed must not keep the port."""
+        if os.getppid() != self.parent:
+            os._exit(1)
+        self.loop.call_later(1.0, self._tick)
 
 
 def last_line(error: BaseException) -> str:
@@ -218,7 +244,3 @@ def new_loop() -> Any:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def as_json(value: Any, status: int = 200) -> Answer:
-    return Answer(json.dumps(value), "application/json", status)

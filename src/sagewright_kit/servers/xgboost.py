@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,10 @@ def load_booster(path: str) -> Any:
         reason = str(error)
     booster = xgboost.Booster()
     try:
-        booster.load_model(path)
+        with warnings.catch_warnings():
+            # The file's name is the contract's; XGBoost need not tell that it guessed the format.
+            warnings.simplefilter("ignore")
+            booster.load_model(path)
     except Exception as error:
         text = "Model %s cannot be loaded:\nPickle load error=%s\nXGB load model error=%s" % (path, reason, error)
         raise RuntimeError(text) from error
