@@ -1,4 +1,4 @@
-"""`sagewright status`, `logs`, `ops` and `doctor`: looking at what is there."""
+"""`sagewright status`, `logs` and `ops`: looking at what is there."""
 
 from __future__ import annotations
 
@@ -136,14 +136,3 @@ def _tests(operation: str) -> list[str]:
     return sorted(str(file.relative_to(folder.parent)) for file in folder.rglob("test_*.py")
                   if any(word in file.read_text() for word in words))[:5]
 
-
-def doctor(place: Place, as_json: bool) -> int:
-    """What of sandboxes, engines, accelerators and disk is there, and what to install."""
-    from sagewright.engine import detect
-
-    found = detect.facts(place.data_dir)
-    if as_json:
-        show.as_json([finding._asdict() for finding in found])
-    else:
-        show.table("What is here", ("", "found", "advice"), [tuple(finding) for finding in found])
-    return 0

@@ -27,8 +27,8 @@ def parser() -> argparse.ArgumentParser:
     logs = _command(commands, "logs", "print the log of a training job or endpoint")
     logs.add_argument("name")
     logs.add_argument("--follow", "-f", action="store_true")
-    doctor = _command(commands, "doctor", "what of sandboxes, engines, GPUs and disk is there, and what to install")
-    doctor.add_argument("--json", action="store_true")
+    checks = _command(commands, "doctor", "what of sandboxes, engines, GPUs and disk is there, and what to install")
+    checks.add_argument("--json", action="store_true")
     ops = _command(commands, "ops", "where an operation lives, derived or written, tested or not")
     ops.add_argument("operation")
     ops.add_argument("--json", action="store_true")
@@ -57,7 +57,7 @@ def _up(commands: argparse._SubParsersAction) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; its exit status."""
-    from sagewright.cli import environment, look, up
+    from sagewright.cli import doctor, environment, look, up
 
     asked = parser().parse_args(argv)
     here = place(asked.data_dir)
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         return look.logs(here, asked.name, asked.follow)
     if asked.command == "ops":
         return look.ops(asked.operation, asked.json)
-    return look.doctor(here, asked.json)
+    return doctor.doctor(here, asked.json)
 
 
 def _server_flags(asked: argparse.Namespace) -> list[str]:

@@ -84,7 +84,7 @@ def _stay(process: subprocess.Popen[bytes]) -> int:
 
 def down(place: Place, purge: bool) -> int:
     """Stop the server; `purge` also removes the profile and the data directory."""
-    from sagewright.engine.local import end_all
+    from sagewright.engine.ending import end_all
 
     state = place.server()
     if state is not None:
