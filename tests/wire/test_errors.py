@@ -128,6 +128,13 @@ def test_query_errors_say_whose_fault_it_was() -> None:
     assert "<Type>Receiver</Type>" in ours and theirs.endswith("<RequestId>rid</RequestId></ErrorResponse>")
 
 
+def test_what_xml_cannot_hold_does_not_spoil_an_error() -> None:
+    for service, operation, protocol in (("iam", "GetRole", "query"), ("s3", "GetObject", "rest-xml")):
+        found = model.operation(service, operation)
+        reply = wire.write_error(found, None, protocol, AwsError("Bad", "a\x01\r\ud800\ufffe<b>"), "r")
+        assert parsed(found, protocol, reply)["Error"]["Message"] == "a\ufffd\r\ufffd\ufffd<b>"
+
+
 def test_an_error_before_the_service_is_known_is_still_an_error() -> None:
     for protocol in ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor"):
         reply = wire.write_error(None, None, protocol, AwsError("UnknownOperationException", "what?"), "rid")
@@ -251,3 +258,8 @@ def test_a_condition_with_an_invalid_date_is_no_condition() -> None:
     request = Request("GET", "/b/k", "", Headers([("If-Modified-Since", "yesterday"), ("If-Match", "e")]))
     params = wire.read(model.operation("s3", "GetObject"), "rest-xml", request, b"", {"Bucket": "b", "Key": "k"})
     assert params == {"Bucket": "b", "Key": "k", "IfMatch": "e"}
+
+
+def test_s3_wants_the_body_that_an_operation_is_about() -> None:
+    with pytest.raises(AwsError, match="MissingRequestBodyError: Request Body is empty"):
+        wire.read(model.operation("s3", "PutBucketTagging"), "rest-xml", _request("tagging"), b"", {"Bucket": "b"})

@@ -17,8 +17,9 @@ from sagewright.gateway import validate, wire
 from tests.wire.shapes import Values, body_of, request_of
 from tests.wire.test_round_trip import CASES
 
-JUNK = [None, True, False, 0, -1, 1.5, 10**30, "", "x", "\x00", "x" * 5000, [], [None], [[]], {}, {"": None}, {"a": {}},
-        "2024-01-01T00:00:00Z", "é😀", [1, "a", {}]]
+JUNK: list[Any] = [
+    None, True, False, 0, -1, 1.5, 10**30, "", "x", "\x00", "x" * 5000, [], [None], [[]], {}, {"": None}, {"a": {}},
+    "2024-01-01T00:00:00Z", "é😀", [1, "a", {}]]
 
 
 def _spoil(value: Any, chance: random.Random) -> Any:

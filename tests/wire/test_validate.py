@@ -92,6 +92,9 @@ def test_nulls_in_lists_and_maps_are_refused() -> None:
     ("logs", "CreateLogGroup", {"logGroupName": "a b"}, "InvalidParameterException",
      "1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy "
      r"regular expression pattern: [\.\-_/#A-Za-z0-9]+"),
+    ("logs", "CreateDelivery", {"deliveryDestinationArn": "a"}, "ValidationException",
+     "1 validation error detected: Value null at 'deliverySourceName' failed to satisfy constraint: Member must not be "
+     "null"),
     ("iam", "GetRole", {}, "ValidationError",
      "1 validation error detected: Value null at 'roleName' failed to satisfy constraint: Member must not be null"),
     ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "x"}, "ValidationError",

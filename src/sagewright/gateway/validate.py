@@ -109,7 +109,13 @@ def _error(operation: OperationModel, service: str, problems: list[Problem]) -> 
     if code and problems[0].constraint == _NULL and "." not in problems[0].path and operation.input_shape is not None:
         member = next(name for name in operation.input_shape.members if camel(name) == problems[0].path)
         return AwsError(code, sentence.format(member))
-    return AwsError(words.code, words.say(problems), fields=words.fields)
+    return AwsError(_code(operation, words), words.say(problems), fields=words.fields)
+
+
+def _code(operation: OperationModel, words: Words) -> str:
+    """The service's code, but for newer operations that declare the common one instead."""
+    declared = {shape.name for shape in operation.error_shapes}
+    return "ValidationException" if "ValidationException" in declared and words.code not in declared else words.code
 
 
 @functools.cache

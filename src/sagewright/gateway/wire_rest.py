@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sagewright.core.errors import AwsError
 from sagewright.core.http import Reader, Request
 from sagewright.core.model import OperationModel, ServiceModel, Shape
 from sagewright.gateway import wire_json, wire_scalars, wire_xml
@@ -179,6 +180,8 @@ def _read_body(operation: OperationModel, is_xml: bool, plan: Plan, shape: Shape
         target = member if member is not None else shape
         value = _structured(operation.service_model, is_xml, target, data)
         params.update(value if member is None else {plan.payload: value})
+    elif plan.payload in shape.required_members and operation.service_model.service_name == "s3":
+        raise AwsError("MissingRequestBodyError", "Request Body is empty")
 
 
 def _text(data: bytes) -> str:

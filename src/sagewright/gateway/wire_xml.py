@@ -23,15 +23,20 @@ Writer = Callable[[list[str], str, Any], None]
 
 _SPECIAL = re.compile("[&<>\"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PLAIN = re.compile("[\\w \\-.:/@+=]*").fullmatch
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#xd;"}
 
 
 def escape(text: str) -> str:
-    """Text for an element or attribute; control characters become references, as S3 writes them."""
-    return text if _PLAIN(text) else _SPECIAL.sub(_entity, text)
+    """Text for an element or attribute; what XML cannot hold is replaced, so that every parser reads the rest."""
+    return text if _PLAIN(text) else _SPECIAL.sub(lambda match: _ENTITIES.get(match.group(), "\ufffd"), text)
 
 
-def _entity(match: re.Match[str]) -> str:
+def escape_key(text: str) -> str:
+    """The same for S3, which writes control characters of a key as references although parsers refuse them."""
+    return text if _PLAIN(text) else _SPECIAL.sub(_reference, text)
+
+
+def _reference(match: re.Match[str]) -> str:
     char = match.group()
     return _ENTITIES.get(char) or ("\ufffd" if char >= "\ud800" else f"&#x{ord(char):x};")
 
@@ -75,8 +80,9 @@ def namespace(shape: Shape) -> str:
 class Xml:
     """The compiled XML readers and writers of one service's structures."""
 
-    def __init__(self, always_millis: bool) -> None:
-        self._always_millis = always_millis
+    def __init__(self, is_s3: bool) -> None:
+        self._always_millis = is_s3
+        self._escape = escape_key if is_s3 else escape
         self._readers: dict[str, Reader] = {}
         self._writers: dict[str, Callable[[list[str], list[str], dict[str, Any]], None]] = {}
         self._lock = threading.RLock()  # a half-compiled structure must not be seen by another thread
@@ -163,10 +169,10 @@ class Xml:
             return self._list_writer(shape)
         if kind == "map":
             return self._map_writer(shape)
-        text, attribute = text_writer(shape, "iso8601", self._always_millis), namespace(shape)
+        text, attribute, safe = text_writer(shape, "iso8601", self._always_millis), namespace(shape), self._escape
 
         def write_scalar(out: list[str], name: str, value: Any) -> None:
-            out.append(f"<{name}{attribute}>{escape(text(value))}</{name}>")
+            out.append(f"<{name}{attribute}>{safe(text(value))}</{name}>")
 
         return write_scalar
 
@@ -264,4 +270,4 @@ class Xml:
 @functools.cache
 def xml(service_model: ServiceModel) -> Xml:
     """The compiled XML codecs of a service. S3 always writes milliseconds, others only where there are any."""
-    return Xml(always_millis=service_model.service_name in ("s3", "s3control"))
+    return Xml(is_s3=service_model.service_name in ("s3", "s3control"))
