@@ -17,7 +17,7 @@ from typing import Any
 from sagewright.aws.s3 import checksums
 from sagewright.aws.s3.files import Draft, Files, storage_error
 from sagewright.core.errors import AwsError
-from sagewright.core.http import Reader
+from sagewright.core.http import Reader, Request
 
 INLINE = 32 * 1024
 BLOCK = 1024 * 1024
@@ -148,6 +148,12 @@ class Promise:
     trailer: str = ""
     md5: str = ""
     asked: bool = False
+
+
+def require_length(request: Request | None) -> None:
+    """411 for a body that announces neither a length nor chunks."""
+    if request is not None and "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+        raise AwsError("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
 
 
 def promise(params: Mapping[str, Any], headers: Any, default: str = checksums.DEFAULT) -> Promise:

@@ -5,6 +5,10 @@ Called by the put, copy, multipart and read operations. Pure but for the lookup 
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import email.header
+import email.utils
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +21,7 @@ from sagewright.core.call import Call
 from sagewright.core.errors import AwsError
 
 CONTENT = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
-_ECHOED = (*CONTENT, "WebsiteRedirectLocation", "SSEKMSKeyId", "BucketKeyEnabled", "ObjectLockMode",
+_ECHOED = (*CONTENT[:-1], "WebsiteRedirectLocation", "SSEKMSKeyId", "BucketKeyEnabled", "ObjectLockMode",
            "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus")
 _CLASSES = {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
             "DEEP_ARCHIVE", "GLACIER_IR", "EXPRESS_ONEZONE", "SNOW"}
@@ -33,14 +37,15 @@ def content(call: Call) -> dict[str, Any]:
     found = {name: params[name] for name in CONTENT if params.get(name) not in (None, "")}
     if "Expires" in found:
         raw = call.http.headers.get("expires") if call.http is not None else ""
-        found["Expires"] = raw or epoch(found["Expires"]) or str(found["Expires"])
+        found["Expires"] = raw or _http_date(found["Expires"])
     if "ContentEncoding" in found:
-        codings = [c.strip() for c in str(found["ContentEncoding"]).split(",") if c.strip().lower() != "aws-chunked"]
-        found["ContentEncoding"] = ",".join(codings)
-        if not codings:
+        codings = str(found["ContentEncoding"]).split(",")
+        kept = [coding for coding in codings if coding.strip().lower() != "aws-chunked"]
+        found["ContentEncoding"] = ",".join(kept).strip()
+        if not kept:
             del found["ContentEncoding"]
     found.setdefault("ContentType", "binary/octet-stream")
-    metadata = {str(k).lower(): str(v) for k, v in (params.get("Metadata") or {}).items()}
+    metadata = {str(k).lower(): _decoded(str(v)) for k, v in (params.get("Metadata") or {}).items()}
     size = sum(len(k.encode()) + len(v.encode()) for k, v in metadata.items())
     if size > _METADATA_LIMIT:
         raise AwsError("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size", 400,
@@ -49,6 +54,30 @@ def content(call: Call) -> dict[str, Any]:
     if params.get("WebsiteRedirectLocation"):
         found["WebsiteRedirectLocation"] = _redirect(str(params["WebsiteRedirectLocation"]))
     return found
+
+
+def _http_date(value: Any) -> str:
+    at = epoch(value)
+    return str(value) if at is None else email.utils.formatdate(at, usegmt=True)
+
+
+def _decoded(value: str) -> str:
+    """A metadata value as text: clients send UTF-8, which arrives here as Latin-1, or RFC 2047 words."""
+    if value.startswith("=?"):
+        with contextlib.suppress(ValueError, LookupError):
+            return str(email.header.make_header(email.header.decode_header(value)))
+    with contextlib.suppress(UnicodeError):
+        return value.encode("latin-1").decode()
+    return value
+
+
+def _header_text(value: str) -> str:
+    """A metadata value as a header can carry it: beyond Latin-1, S3 answers in RFC 2047 words."""
+    try:
+        value.encode("latin-1")
+    except UnicodeError:
+        return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+    return value
 
 
 def _redirect(target: str) -> str:
@@ -70,6 +99,11 @@ def storage_class(params: Mapping[str, Any]) -> dict[str, Any]:
 def refuse_customer_keys(params: Mapping[str, Any]) -> None:
     """SSE-C would promise encryption that does not happen here, so it is refused."""
     if params.get("SSECustomerAlgorithm") or params.get("CopySourceSSECustomerAlgorithm"):
+        if params.get("ServerSideEncryption"):
+            raise AwsError("InvalidArgument", "Server Side Encryption with Customer provided key is incompatible with "
+                           "the encryption method specified", 400,
+                           {"ArgumentName": "x-amz-server-side-encryption",
+                            "ArgumentValue": str(params["ServerSideEncryption"])})
         raise AwsError("NotImplemented", "Server-side encryption with customer-provided keys is not implemented", 501)
 
 
@@ -168,7 +202,8 @@ def described(call: Call, bucket: Bucket, found: Version) -> dict[str, Any]:
     meta = found.meta
     answer: dict[str, Any] = {
         "AcceptRanges": "bytes", "LastModified": found.modified, "ContentLength": found.size,
-        "ETag": f'"{found.etag}"', "Metadata": meta.get("Metadata", {}), **encrypted(meta), **version_id(bucket, found),
+        "ETag": f'"{found.etag}"', **encrypted(meta), **version_id(bucket, found),
+        "Metadata": {name: _header_text(value) for name, value in meta.get("Metadata", {}).items()},
         **{name: meta[name] for name in _ECHOED if name in meta},
     }
     if "StorageClass" in meta:
@@ -178,6 +213,8 @@ def described(call: Call, bucket: Bucket, found: Version) -> dict[str, Any]:
     overrides = {name: call.params[name] for name in _OVERRIDES if call.params.get(name) is not None}
     if overrides and call.principal.account == "anonymous":
         raise AwsError("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
-    for name, value in overrides.items():
-        answer[_OVERRIDES[name]] = epoch(value) or value if name == "ResponseExpires" else value
+    expires = _http_date(overrides.pop("ResponseExpires")) if "ResponseExpires" in overrides else meta.get("Expires")
+    if expires:  # sent as the client wrote it, which need not be a date
+        call.reply_headers["expires"] = expires
+    answer |= {_OVERRIDES[name]: value for name, value in overrides.items()}
     return answer

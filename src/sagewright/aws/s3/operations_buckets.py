@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sagewright.aws.s3 import access, acl, buckets, tagging, versions
-from sagewright.aws.s3.tables import BUCKETS, OBJECTS, UPLOADS
+from sagewright.aws.s3 import access, acl, buckets, changes, tagging, versions
+from sagewright.aws.s3.tables import BUCKETS, OBJECTS, PARTS, UPLOADS
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError
 
@@ -153,19 +153,19 @@ def delete_bucket(call: Call) -> dict[str, Any]:
     """Remove an empty bucket; uploads under way go with it."""
     bucket = access.enter(call, "s3:DeleteBucket")
 
-    def change(tx: sa.Connection) -> None:
+    def change(tx: sa.Connection) -> tuple[None, list[str]]:
         if tx.execute(sa.select(OBJECTS.c.id).where(OBJECTS.c.bucket == bucket.id).limit(1)).first() is not None:
             more = " You must delete all versions in the bucket." if bucket.versioning else ""
             raise AwsError("BucketNotEmpty", f"The bucket you tried to delete is not empty{'.' if more else ''}{more}",
                            409, {"BucketName": bucket.name})
-        if tx.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.bucket == bucket.id, UPLOADS.c.done == "").limit(1)
-                      ).first() is not None:
-            raise AwsError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409,
-                           {"BucketName": bucket.name})
+        here = sa.select(UPLOADS.c.id).where(UPLOADS.c.bucket == bucket.id)
+        blobs = tx.execute(sa.select(PARTS.c.blob).where(PARTS.c.upload.in_(here), PARTS.c.blob != "")).scalars().all()
+        tx.execute(PARTS.delete().where(PARTS.c.upload.in_(here)))
         tx.execute(UPLOADS.delete().where(UPLOADS.c.bucket == bucket.id))
         tx.execute(BUCKETS.delete().where(BUCKETS.c.id == bucket.id))
+        return None, list(blobs)
 
-    call.store.write(change)
+    changes.commit(call, change)
     return {}
 
 

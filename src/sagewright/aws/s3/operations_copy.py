@@ -124,7 +124,7 @@ def _check_self_copy(call: Call, bucket: Bucket, key: bytes, source: Source) -> 
 def copy_object(call: Call) -> dict[str, Any]:
     """Make a copy of one version the current version of a key."""
     params = call.params
-    key = versions.key_bytes(params["Key"])
+    key = versions.key_bytes(params["Key"], call.http)
     bucket = access.enter(call, "s3:PutObject", params["Key"])
     conditions.check_write_form(params)
     lease = content.files(call.world).lease()

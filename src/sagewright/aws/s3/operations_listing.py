@@ -51,7 +51,7 @@ def encoder(params: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     if kind != "url":
         raise AwsError("InvalidArgument", "Invalid Encoding Method specified in Request", 400,
                        {"ArgumentName": "encoding-type", "ArgumentValue": kind or None})
-    return {"EncodingType": "url"}, lambda text: quote(text, safe="/*-._").replace("%20", "+")
+    return {"EncodingType": "url"}, lambda text: quote(text, safe="/*-._")
 
 
 def _walk(call: Call, bucket: Bucket, every: bool = False) -> listing.Walk[Any]:
@@ -104,7 +104,9 @@ def list_objects(call: Call) -> dict[str, Any]:
     encoding, encode = encoder(params)
     marker = str(params.get("Marker") or "")
     page = _walk(call, bucket).page(marker.encode(), page_size(params))
-    answer = {**_answer(call, bucket, page, encode), **encoding, "Marker": encode(marker)}
+    # Version 1 alone sends Prefix as it came: botocore does not decode it there.
+    answer = {**_answer(call, bucket, page, encode), **encoding, "Marker": encode(marker),
+              "Prefix": str(params.get("Prefix") or "")}
     if page.rows:
         answer["Contents"] = [{**_entry(row, encode), "Owner": _owner(row, bucket)} for row in page.rows]
     if page.truncated and params.get("Delimiter"):
@@ -135,6 +137,8 @@ def list_objects_v2(call: Call) -> dict[str, Any]:
 
 
 def _from_token(token: str) -> bytes:
+    if not token:
+        return b""
     try:
         if not token.startswith("1"):
             raise ValueError(token)

@@ -36,7 +36,7 @@ from sagewright.core.errors import AwsError
 def create_multipart_upload(call: Call) -> dict[str, Any]:
     """Begin an upload; everything that a PutObject says about its object is said here."""
     params = call.params
-    key = versions.key_bytes(params["Key"])
+    key = versions.key_bytes(params["Key"], call.http)
     bucket = access.enter(call, "s3:PutObject", params["Key"])
     algorithm, kind = uploads.checksum_choice(params)
     known = meta.of_request(call, bucket)
@@ -66,6 +66,7 @@ def upload_part(call: Call) -> dict[str, Any]:
     bucket = access.enter(call, "s3:PutObject", params["Key"])
     number = int(params["PartNumber"])
     uploads.check_number(number)
+    intake.require_length(call.http)
     upload = found(call, bucket)
     promised = intake.promise(params, call.http.headers if call.http else None, upload.hashed)
     if upload.algorithm and promised.algorithm != upload.algorithm:

@@ -25,11 +25,12 @@ _FROZEN = ("GLACIER", "DEEP_ARCHIVE")
 def put_object(call: Call) -> dict[str, Any]:
     """Store the body under the key; durable when this returns."""
     params = call.params
-    key = versions.key_bytes(params["Key"])
+    key = versions.key_bytes(params["Key"], call.http)
     bucket = access.enter(call, "s3:PutObject", params["Key"])
     if params.get("WriteOffsetBytes") is not None:
         raise AwsError("NotImplemented", "Appending to an object is not implemented", 501)
     conditions.check_write_form(params)
+    intake.require_length(call.http)
     known = meta.of_request(call, bucket)
     promised = intake.promise(params, call.http.headers if call.http else None)
     stored = intake.take(content.files(call.world), params.get("Body"), promised)
@@ -52,7 +53,7 @@ def readable(call: Call, bucket: Bucket, key: str, data: bool, action: str = "s3
     if call.params.get("VersionId"):
         action = action.replace("GetObject", "GetObjectVersion")
     try:
-        found = versions.resolve(call, bucket, versions.key_bytes(key), data, method)
+        found = versions.resolve(call, bucket, versions.key_bytes(key, call.http), data, method)
     except AwsError as missing:
         if missing.status == 404 and not access.allowed(call, bucket, "s3:ListBucket"):
             raise access.denied() from missing
@@ -84,6 +85,9 @@ def head_object(call: Call) -> dict[str, Any]:
 def _read(call: Call, data: bool) -> tuple[Bucket, Version, dict[str, Any], tuple[int, int]]:
     params = call.params
     meta.refuse_customer_keys(params)
+    if call.http is not None and "x-amz-server-side-encryption" in call.http.headers:
+        raise AwsError("InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.",
+                       400, {"ArgumentName": "x-amz-server-side-encryption"})
     bucket = buckets.find(call)
     found = readable(call, bucket, params["Key"], data)
     conditions.check_read(params, found, call.now)

@@ -129,10 +129,11 @@ def _of_version(bucket: Bucket, found: Version) -> dict[str, Any]:
 
 
 def get_object_tagging(call: Call) -> dict[str, Any]:
-    """The object's tags, in order."""
+    """The object's tags by key."""
     bucket = buckets.find(call)
     found = readable(call, bucket, call.params["Key"], False, "s3:GetObjectTagging")
-    return {"TagSet": found.meta.get("Tags", []), **_of_version(bucket, found)}
+    tags = sorted(found.meta.get("Tags", []), key=lambda tag: tag["Key"])
+    return {"TagSet": tags, **_of_version(bucket, found)}
 
 
 def put_object_tagging(call: Call) -> dict[str, Any]:

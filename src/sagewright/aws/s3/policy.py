@@ -49,6 +49,8 @@ def _check_statement(statement: dict[str, Any], bucket: str) -> None:
     if statement.get("Effect") not in ("Allow", "Deny"):
         raise _malformed("Invalid effect: " + str(statement["Effect"]) if "Effect" in statement else
                          "Missing required field Effect")
+    if statement["Effect"] == "Allow" and "NotPrincipal" in statement:
+        raise _malformed("Allow with NotPrincipal is not allowed.")
     if "Principal" not in statement and "NotPrincipal" not in statement:
         raise _malformed("Missing required field Principal")
     actions = _list(statement.get("Action", statement.get("NotAction")))

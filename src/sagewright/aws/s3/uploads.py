@@ -102,11 +102,11 @@ def parts_named(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     for part in parts:
         number = int(part.get("PartNumber") or 0)
         check_number(number)
-        if number <= before:
+        if number < before:
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by "
                            "part number.", 400, {"UploadId": str(params["UploadId"])})
         before = number
-    return list(parts)
+    return list({int(part["PartNumber"]): part for part in parts}.values())  # of a number named twice, the last counts
 
 
 def check_number(number: int) -> None:

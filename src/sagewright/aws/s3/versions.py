@@ -21,6 +21,7 @@ from sagewright.aws.s3.buckets import Bucket
 from sagewright.aws.s3.tables import OBJECTS, PARTS, UPLOADS
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError
+from sagewright.core.http import Request
 
 NULL = "null"
 _EPOCH, _SKEW = 1_500_000_000 * 10**9, 30 * 86400 * 10**9
@@ -82,16 +83,25 @@ def _of(record: Any) -> Version | None:
                    id=values["id"])
 
 
-def key_bytes(key: str) -> bytes:
-    """A key as it is stored; KeyTooLongError above 1,024 bytes."""
+def key_bytes(key: str, request: Request | None = None) -> bytes:
+    """A key as it is stored; KeyTooLongError above 1,024 bytes, InvalidURI for what is not UTF-8.
+
+    The gateway decodes a path leniently, so a replacement character that the path does not spell out was no UTF-8.
+    """
     try:
         raw = key.encode()
     except UnicodeEncodeError:
-        raise AwsError("InvalidURI", "Couldn't parse the specified URI.") from None
+        raise _bad_uri() from None
+    if "\ufffd" in key and request is not None and "%EF%BF%BD" not in request.raw_path.upper():
+        raise _bad_uri()
     if len(raw) > 1024:
         raise AwsError("KeyTooLongError", "Your key is too long", 400,
                        {"MaxSizeAllowed": "1024", "Size": str(len(raw))})
     return raw
+
+
+def _bad_uri() -> AwsError:
+    return AwsError("InvalidURI", "Couldn't parse the specified URI.")
 
 
 def find(tx: sa.Connection, bucket: Bucket, key: bytes, version: str = "", data: bool = True) -> Version | None:
