@@ -163,8 +163,9 @@ def _wanted(call: Call, repository: Row) -> list[Row]:
 def _detail(call: Call, repository: Row, image: Row) -> dict[str, Any]:
     body = image.body
     found = {"registryId": call.account, "repositoryName": repository.name, "imageDigest": body["digest"],
-             "imageSizeInBytes": body["size"], "imagePushedAt": body["pushedAt"],
-             "imageManifestMediaType": body["mediaType"]}
+             "imagePushedAt": body["pushedAt"], "imageManifestMediaType": body["mediaType"]}
+    if body["mediaType"] not in _LISTS:
+        found["imageSizeInBytes"] = body["size"]
     if tags := records.tags_of(repository, body["digest"]):
         found["imageTags"] = tags
     if "artifactMediaType" in body:

@@ -10,10 +10,12 @@ from sagewright.aws.ecr import records, tokens
 from sagewright.aws.ecr.records import REPOSITORY
 from sagewright.core import policy
 from sagewright.core.call import Call
+from sagewright.core.conditions import as_list
 from sagewright.core.errors import AwsError, Conflict
 from sagewright.core.store import Page, Row
 
 _REGISTRY = "ecr:RegistryPolicy"
+_REGISTRY_ACTIONS = {"ecr:*", "ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"}
 _MAX_TAGS = 50
 
 
@@ -142,6 +144,10 @@ def describe_registry(call: Call) -> dict[str, Any]:
 def put_registry_policy(call: Call) -> dict[str, Any]:
     """Write the registry's policy."""
     text = _judged(call.params["policyText"], "registry")
+    actions = (action for each in policy.statements(text) for action in as_list(each.get("Action", "*")))
+    if not all(isinstance(action, str) and action in _REGISTRY_ACTIONS for action in actions):
+        raise records.invalid("Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid registry "
+                              "policy provided'")
     row = call.store.get(_REGISTRY, call.account, call.region, "policy")
     arn = f"arn:{call.world.config.partition}:ecr:{call.region}:{call.account}:registry-policy"
     try:

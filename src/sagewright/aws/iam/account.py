@@ -75,7 +75,7 @@ def get_account_password_policy(call: Call) -> dict[str, Any]:
 
 def delete_account_password_policy(call: Call) -> dict[str, Any]:
     """Back to no password policy."""
-    records.remove(call, _passwords(call))
+    records.remove(call, _passwords(call, "The account policy with name PasswordPolicy cannot be found."))
     return {}
 
 
@@ -108,10 +108,10 @@ def get_account_authorization_details(call: Call) -> dict[str, Any]:
 
 
 # -- shared --------------------------------------------------------------------------------------------------------
-def _passwords(call: Call) -> Row:
+def _passwords(call: Call, otherwise: str = "") -> Row:
     row = call.store.get(_PASSWORDS, call.account, "", "password-policy")
     if row is None:
-        raise records.missing(f"The Password Policy with domain name {call.account} cannot be found.")
+        raise records.missing(otherwise or f"The Password Policy with domain name {call.account} cannot be found.")
     return row
 
 

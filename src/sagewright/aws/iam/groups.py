@@ -56,6 +56,7 @@ def delete_group(call: Call) -> dict[str, Any]:
 
 def add_user_to_group(call: Call) -> dict[str, Any]:
     """Put a user into a group; doing it twice does it once."""
+    records.find(call, USER, call.params["UserName"])
     group = records.find(call, GROUP, call.params["GroupName"])
 
     def join(user: Row) -> Row:

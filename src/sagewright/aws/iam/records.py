@@ -89,9 +89,9 @@ def find(call: Call, entity: Entity, name: str) -> Row:
 
 
 def create(call: Call, entity: Entity, name: str, members: dict[str, Any] | None = None,
-           work: dict[str, Any] | None = None) -> Row:
+           work: dict[str, Any] | None = None, path: str = "") -> Row:
     """A new entity from the request's Path, Tags, PermissionsBoundary and the given members."""
-    path = checked_path(call.params.get("Path") or "/")
+    path = checked_path(path or call.params.get("Path") or "/")
     tags = checked_tags(call.params.get("Tags") or [])
     body = {"Path": path, entity.name: name, entity.id: ids.iam_id(entity.prefix) + "A",
             "Arn": arn(call, entity, path, name), "CreateDate": int(call.now), **(members or {})}
@@ -240,4 +240,4 @@ def refuse_service_linked(row: Row) -> None:
 def profile(call: Call, row: Row) -> dict[str, Any]:
     """An instance profile with its roles."""
     roles = (call.store.get(ROLE.kind, call.account, "", name) for name in row.work["roles"])
-    return {**described(call, row), "Roles": [listed(role) for role in roles if role is not None]}
+    return {"Tags": [], **described(call, row), "Roles": [listed(role) for role in roles if role is not None]}

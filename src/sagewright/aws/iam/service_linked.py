@@ -53,8 +53,8 @@ def create_service_linked_role(call: Call) -> dict[str, Any]:
     members = {"AssumeRolePolicyDocument": json.dumps(trust), "MaxSessionDuration": 3600}
     if description := call.params.get("Description"):
         members["Description"] = description
-    call.params["Path"] = f"/aws-service-role/{service}/"
-    return {"Role": records.listed(records.create(call, ROLE, name, members))}
+    row = records.create(call, ROLE, name, members, path=f"/aws-service-role/{service}/")
+    return {"Role": records.listed(row)}
 
 
 def delete_service_linked_role(call: Call) -> dict[str, Any]:

@@ -25,17 +25,17 @@ def encrypt(call: Call) -> dict[str, Any]:
 
 def decrypt(call: Call) -> dict[str, Any]:
     """The plaintext, under the key that the ciphertext names."""
-    row, plaintext, algorithm = _open(call, call.params["CiphertextBlob"], call.params.get("KeyId"),
+    row, plaintext, algorithm = _open(call, _ciphertext(call), call.params.get("KeyId"),
                                       call.params.get("EncryptionAlgorithm"), _context(call), "Decrypt")
     _dry(call)
     answer = {"KeyId": row.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
-    return answer | _material_id(call.params["CiphertextBlob"], algorithm)
+    return answer | _material_id(_ciphertext(call), algorithm)
 
 
 def re_encrypt(call: Call) -> dict[str, Any]:
     """Decrypt under one key and encrypt under another, the plaintext staying here."""
     ask = call.params
-    source, plaintext, before = _open(call, ask["CiphertextBlob"], ask.get("SourceKeyId"),
+    source, plaintext, before = _open(call, _ciphertext(call), ask.get("SourceKeyId"),
                                       ask.get("SourceEncryptionAlgorithm"), ask.get("SourceEncryptionContext") or {},
                                       "ReEncryptFrom")
     row = keys.usable(keys.find(call, ask["DestinationKeyId"], action="ReEncryptTo"), "ENCRYPT_DECRYPT")
@@ -148,6 +148,14 @@ def _context(call: Call) -> dict[str, str]:
     return call.params.get("EncryptionContext") or {}
 
 
+def _ciphertext(call: Call) -> bytes:
+    """The request's ciphertext, which the model calls optional for the sake of some dry runs."""
+    if "CiphertextBlob" not in call.params:
+        raise validation("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
+                         "Member must not be null")
+    return call.params["CiphertextBlob"]
+
+
 def _dry(call: Call) -> None:
     """Stop here, where everything but the work itself was checked."""
     _no_enclave(call)
@@ -158,7 +166,7 @@ def _dry(call: Call) -> None:
 
 def _no_enclave(call: Call) -> None:
     if call.params.get("Recipient"):
-        raise AwsError("UnsupportedOperationException", "Nitro enclaves (Recipient) are not supported.")
+        raise validation("Recipient is not supported: there are no Nitro enclaves here.")
 
 
 def _algorithm(row: Row, member: str, possible: str, call: Call) -> str:

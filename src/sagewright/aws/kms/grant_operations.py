@@ -13,18 +13,22 @@ from sagewright.core.call import Call
 from sagewright.core.errors import AwsError, validation
 from sagewright.core.store import Row
 
+_MEMBERS = ("GranteePrincipal", "GranteeServicePrincipal", "RetiringPrincipal", "RetiringServicePrincipal",
+            "Operations", "Constraints", "Name")
+
 
 def create_grant(call: Call) -> dict[str, Any]:
     """Let a principal do some operations with a key. A grant with a name is made once."""
     key = keys.usable(keys.customer(keys.find(call, call.params["KeyId"], aliases=False)))
     ask = {member: value for member, value in call.params.items()
-           if member in ("GranteePrincipal", "RetiringPrincipal", "Operations", "Constraints", "Name")}
+           if member in _MEMBERS}
+    if not {"GranteePrincipal", "GranteeServicePrincipal"} & set(ask):
+        raise validation("Either GranteePrincipal or GranteeServicePrincipal is required.")
     if call.params.get("DryRun"):
         raise AwsError("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.",
                        412)
     for row in call.store.children(key.arn, GRANT) if "Name" in ask else ():
-        if all(row.body.get(member) == ask.get(member) for member in ("Name", "GranteePrincipal", "Operations",
-                                                                      "RetiringPrincipal", "Constraints")):
+        if all(row.body.get(member) == ask.get(member) for member in _MEMBERS):
             return {"GrantToken": row.work["token"], "GrantId": row.name}
     grant_id = secrets.token_hex(32)
     body = {"KeyId": key.arn, "GrantId": grant_id, **ask, "CreationDate": call.now,
@@ -40,14 +44,18 @@ def list_grants(call: Call) -> dict[str, Any]:
     key = keys.find(call, call.params["KeyId"], aliases=False)
     wanted = {member: call.params[member] for member in ("GrantId", "GranteePrincipal") if member in call.params}
     found = [row.body for row in call.store.children(key.arn, GRANT)
-             if all(row.body[member] == value for member, value in wanted.items())]
+             if all(row.body.get(member) == value for member, value in wanted.items())]
     return keys.paged(call, found, "Grants", 50)
 
 
 def list_retirable_grants(call: Call) -> dict[str, Any]:
     """Grants that a principal may retire."""
-    found = [row.body for row in call.store.all(GRANT, call.account)
-             if row.region == call.region and row.body.get("RetiringPrincipal") == call.params["RetiringPrincipal"]]
+    wanted = {member: call.params[member] for member in ("RetiringPrincipal", "RetiringServicePrincipal")
+              if member in call.params}
+    if not wanted:
+        raise validation("Either RetiringPrincipal or RetiringServicePrincipal is required.")
+    found = [row.body for row in call.store.all(GRANT, call.account) if row.region == call.region
+             and all(row.body.get(member) == value for member, value in wanted.items())]
     return keys.paged(call, found, "Grants", 50)
 
 
@@ -70,7 +78,7 @@ def retire_grant(call: Call) -> dict[str, Any]:
         if row.region == call.region and (row.work["token"] == token if token is not None else row.name == grant_id):
             known = set(policy.names(call.principal)["AWS"])
             root = row.body["IssuingAccount"]
-            if not known & {row.body["GranteePrincipal"], row.body.get("RetiringPrincipal", root), root}:
+            if not known & {row.body.get("GranteePrincipal", root), row.body.get("RetiringPrincipal", root), root}:
                 raise AwsError("AccessDeniedException", f"User: {call.principal.arn} is not authorized to perform: "
                                                         f"kms:RetireGrant on resource: {row.owner}")
             call.store.delete(row)

@@ -17,7 +17,7 @@ from typing import Any
 from sagewright.aws.kms import crypto
 from sagewright.core import policy
 from sagewright.core.call import Call
-from sagewright.core.errors import AwsError, Conflict, validation
+from sagewright.core.errors import AwsError, Conflict
 from sagewright.core.store import Row
 
 KEY, ALIAS, GRANT = "kms:Key", "kms:Alias", "kms:Grant"
@@ -66,7 +66,7 @@ def _resolve(call: Call, key_id: str, aliases: bool) -> Row:
         name = parts[5].removeprefix("key/")
     if name.startswith("alias/"):
         if not aliases:
-            raise validation("Invalid keyId " + key_id) if not key_id.startswith("arn:") \
+            raise not_found(f"Invalid keyId {key_id}") if not key_id.startswith("arn:") \
                 else AwsError("InvalidArnException", f"{key_id} is not a key ARN")
         return _behind(call, name)
     if not _ID.fullmatch(name):
@@ -141,7 +141,7 @@ def authorize(call: Call, row: Row, operation: str) -> None:
 
 def _granted(call: Call, row: Row, operation: str, names: policy.Names) -> bool:
     known = set(names.get("AWS", ()))
-    return any(grant.body["GranteePrincipal"] in known and operation in grant.body["Operations"]
+    return any(grant.body.get("GranteePrincipal") in known and operation in grant.body["Operations"]
                for grant in call.store.children(row.arn, GRANT))
 
 
