@@ -139,7 +139,7 @@ def test_the_status_can_be_set_by_the_handler() -> None:
 
 
 def test_the_answers_of_s3_have_the_roots_that_aws_sends() -> None:
-    expected = {
+    expected: dict[str, tuple[dict[str, Any], bytes]] = {
         "ListBuckets": ({"Buckets": [{"Name": "b", "CreationDate": 0}]}, b"<ListAllMyBucketsResult xmlns="),
         "ListObjectsV2": ({"Name": "b", "Contents": [{"Key": "k"}]}, b"<ListBucketResult xmlns="),
         "GetBucketVersioning": ({}, b"<VersioningConfiguration xmlns="),
@@ -177,3 +177,27 @@ def test_header_values_cannot_break_out_of_their_line() -> None:
 def test_the_protocol_is_told_by_the_headers(service: str, headers: dict, query: str, protocol: str) -> None:
     request = Request("POST", "/", query, Headers(headers.items()))
     assert wire.protocol_for(model.model(service), request) == protocol
+
+
+@pytest.mark.parametrize(("service", "operation", "protocol", "result"), [
+    ("sagemaker", "DescribeTrainingJob", "json", {"BillableTimeInSeconds": 5.0, "LastModifiedTime": 1.0}),
+    ("cloudwatch", "DescribeAlarms", "smithy-rpc-v2-cbor", {"MetricAlarms": [{"Period": 60.0, "Threshold": 1}]}),
+    ("cloudwatch", "DescribeAlarms", "query", {"MetricAlarms": [{"Period": 60.0, "Threshold": 1}]}),
+])
+def test_whole_numbers_are_written_whole(service: str, operation: str, protocol: str, result: dict) -> None:
+    found = _operation(service, operation)
+    reply = wire.write(found, protocol, result, "r")
+    assert canonical(found.output_shape, parsed(found, protocol, reply)) == canonical(found.output_shape, result)
+    assert b"5.0" not in body_of(reply) and b"60.0" not in body_of(reply)
+
+
+def test_repeated_metadata_headers_are_joined() -> None:
+    request = Request("PUT", "/b/k", "", Headers([("x-amz-meta-a", "1"), ("x-amz-meta-A", "2"), ("x-amz-meta-b", "3")]))
+    params = wire.read(_operation("s3", "PutObject"), "rest-xml", request, b"", {"Bucket": "b", "Key": "k"})
+    assert params["Metadata"] == {"a": "1,2", "b": "3"}
+
+
+def test_absent_members_are_left_out() -> None:
+    reply = wire.write(_operation("sagemaker", "DescribeModel"), "json",
+                       {"ModelName": "m", "ExecutionRoleArn": None, "VpcConfig": None, "Unmodelled": 1}, "r")
+    assert body_of(reply) == b'{"ModelName":"m"}'

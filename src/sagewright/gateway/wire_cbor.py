@@ -13,7 +13,7 @@ from typing import Any
 from sagewright.core.model import ServiceModel, Shape
 from sagewright.gateway import wire_scalars as scalars
 from sagewright.gateway.wire_scalars import Unreadable, wrong_type
-from sagewright.gateway.wire_tree import Form, Trees, Turn, integer_reader, read_boolean, read_string
+from sagewright.gateway.wire_tree import Form, Trees, Turn, integer_reader, read_boolean, read_string, write_integer
 
 _FLOATS = {25: ">e", 26: ">f", 27: ">d"}
 _SIMPLE = {20: False, 21: True, 22: None, 23: None}
@@ -192,6 +192,7 @@ def _reader(shape: Shape) -> Turn:
 
 def _writer(shape: Shape) -> Turn | None:
     writers: dict[str, Turn] = {"float": float, "double": float, "blob": scalars.as_bytes,
+                                "integer": write_integer, "long": write_integer,
                                 "timestamp": lambda value: Time(scalars.write_number_time(value))}
     return writers.get(shape.type_name)
 

@@ -14,7 +14,7 @@ from typing import Any
 from sagewright.core.model import ServiceModel, Shape
 from sagewright.gateway import wire_scalars as scalars
 from sagewright.gateway.wire_scalars import Unreadable, wrong_type
-from sagewright.gateway.wire_tree import Form, Trees, Turn, integer_reader, read_boolean, read_string
+from sagewright.gateway.wire_tree import Form, Trees, Turn, integer_reader, read_boolean, read_string, write_integer
 
 
 def _no_constant(name: str) -> Any:
@@ -93,7 +93,9 @@ def _writer(shape: Shape) -> Turn | None:
     kind = shape.type_name
     if kind == "timestamp":
         return scalars.time_writer(shape, "unixTimestamp")
-    return {"float": scalars.write_float, "double": scalars.write_float, "blob": scalars.write_base64}.get(kind)
+    writers: dict[str, Turn] = {"float": scalars.write_float, "double": scalars.write_float,
+                                "blob": scalars.write_base64, "integer": write_integer, "long": write_integer}
+    return writers.get(kind)
 
 
 @functools.cache

@@ -134,12 +134,20 @@ def read(operation: OperationModel, is_xml: bool, request: Request, body: bytes 
         if values:
             _read_header(place, values, params)
     for place in plan.prefixed:
-        prefix = place.wire.lower()
-        found = {name[len(prefix):]: value for name, value in request.headers if name.startswith(prefix)}
-        if found:
+        if found := _prefixed(place.wire.lower(), request):
             params[place.member] = found
     _read_body(operation, is_xml, plan, shape, body, params)
     return params
+
+
+def _prefixed(prefix: str, request: Request) -> dict[str, str]:
+    """Headers that start so, by the rest of their name; a repeated one is one value with commas, as HTTP says."""
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        if name.startswith(prefix):
+            key = name[len(prefix):]
+            found[key] = f"{found[key]},{value}" if key in found else value
+    return found
 
 
 def _read_header(place: Place, values: list[str], params: dict[str, Any]) -> None:

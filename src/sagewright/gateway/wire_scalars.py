@@ -212,7 +212,7 @@ def text_writer(shape: Shape, time_format: str, always_millis: bool = False) -> 
     writers: dict[str, Callable[[Any], str]] = {
         "boolean": lambda value: "true" if value else "false",
         "float": lambda value: str(write_float(value)), "double": lambda value: str(write_float(value)),
-        "blob": write_base64}
+        "blob": write_base64, "integer": lambda value: str(int(value)), "long": lambda value: str(int(value))}
     return writers.get(kind, str)
 
 

@@ -170,3 +170,8 @@ def integer_reader(kind: str) -> Turn:
         raise wrong_type(value, kind)
 
     return read_integer
+
+
+def write_integer(value: Any) -> int:
+    """A whole number, also where a handler counted in floats: strict clients refuse 5.0."""
+    return value if type(value) is int else int(value)
