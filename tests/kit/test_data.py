@@ -110,4 +110,4 @@ except data.UserError as error:
     printed = run_python(current, code, *(str(tmp_path / name) for name in ("a", "b", "bad"))).splitlines()
     rows = [[1.5, 0, 0, 2, 0, 0], [0] * 6, [0, -1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
     assert printed[0] == f"{[[float(v) for v in row] for row in rows]} [1.0, 0.0, 1.0, 1.0] [0.5, 2.0, 1.0, 1.0] [1, 1, 2, 3]"
-    assert printed[1].startswith("First line 'x 1:2...' of file 'bad' is not 'LIBSVM' format.")
+    assert printed[1].startswith("First line 'x...' of file 'bad' is not 'LIBSVM' format.")

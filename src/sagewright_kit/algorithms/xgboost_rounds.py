@@ -61,16 +61,23 @@ def callbacks(rounds: Rounds, early_stopping: dict[str, Any] | None) -> list[Any
 
         return [after]
 
+    # One callback for both: some versions call callbacks in any order and end at the first that says stop, which would
+    # lose the last round's line.
+    stopping = xgboost.callback.EarlyStopping(**early_stopping) if early_stopping else None
+
     class After(xgboost.callback.TrainingCallback):
+        def before_training(self, model: Any) -> Any:
+            return stopping.before_training(model) if stopping else model
+
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             log = evals_log.items()
             rounds.after(model, [("%s-%s" % (data, m), v[-1]) for data, got in log for m, v in got.items()])
-            return False
+            return bool(stopping and stopping.after_iteration(model, epoch, evals_log))
 
-    result: list[Any] = [After()]
-    if early_stopping:
-        result.append(xgboost.callback.EarlyStopping(**early_stopping))
-    return result
+        def after_training(self, model: Any) -> Any:
+            return stopping.after_training(model) if stopping else model
+
+    return [After()]
 
 
 def latest_checkpoint(directory: str) -> tuple[str | None, int]:
