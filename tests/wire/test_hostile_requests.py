@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.model import OperationModel
+from botocore.model import OperationModel, ServiceModel
 
 from sagewright.core import model
 from sagewright.core.errors import AwsError
@@ -61,6 +63,30 @@ def test_spoiled_requests_are_read_or_refused(service: str, protocol: str) -> No
         for _ in range(8):
             refused += _try(operation, protocol, chance)
     assert refused > 0
+
+
+def test_first_calls_that_come_at_once_all_see_the_whole_model() -> None:
+    """Codecs and checkers are compiled by the first call; the others must not see them half made."""
+    fresh = ServiceModel(model.model("sagemaker")._service_description, "sagemaker")
+    operation = fresh.operation_model("CreateTrainingJob")
+    assert operation.input_shape is not None
+    params = Values(1, "json").of(operation.input_shape)
+    request, body, _ = request_of(operation, "json", params)
+    start = threading.Barrier(12)
+
+    def first_call(_: int) -> tuple[Any, str]:
+        start.wait()
+        read = wire.read(operation, "json", request, body, {})
+        try:
+            validate.check(operation, read)
+        except AwsError as error:
+            return read, error.message
+        return read, ""
+
+    with ThreadPoolExecutor(12) as pool:
+        seen = list(pool.map(first_call, range(12)))
+    assert all(one == seen[0] for one in seen)
+    assert seen[0][0].keys() == params.keys() and seen[0][1]
 
 
 def _try(operation: OperationModel, protocol: str, chance: random.Random) -> bool:
