@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sagewright.aws.logs.patterns import compile_pattern
+from sagewright.aws.logs.word_patterns import split
 from sagewright.core.errors import AwsError
 
 APACHE = '127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
@@ -106,3 +107,16 @@ def test_an_unreadable_pattern_is_an_invalid_parameter(pattern: str) -> None:
 def test_any_message_can_be_tested(message: str) -> None:
     for pattern in ("{ $.a = 1 }", "[a, b]", "term", "{ $.a > 1 }"):
         assert compile_pattern(pattern).match(message) is False
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ('a [b c] "d e" f', ["a", "b c", "d e", "f"]), ("[open a", ["[open", "a"]), ('say "hi', ["say", '"hi']),
+    ("", []), ("  a\t b ", ["a", "b"]), ('x"y z"', ['x"y', 'z"']),
+])
+def test_a_line_is_split_into_words(line: str, words: list[str]) -> None:
+    assert split(line) == words
+
+
+def test_a_hostile_line_is_split_in_linear_time() -> None:
+    assert len(split("[ " * 500_000)) == 500_000
+    assert len(split('" [ ' * 100_000)) >= 100_000

@@ -125,7 +125,7 @@ class Events:
         where, values = ["grp = ?", "name >= ?"], [group, prefix]
         if prefix:
             where.append("name < ?")
-            values.append(prefix[:-1] + chr(min(ord(prefix[-1]) + 1, 0x10FFFF)))
+            values.append(_after(prefix))
         if after is not None:
             where.append("name < ?" if descending else "name > ?")
             values.append(after)
@@ -142,13 +142,15 @@ class Events:
         return self._streams(where, values, f"coalesce(last_ts, 0) {way}, id {way}", limit)
 
     def within(self, group: str, names: Sequence[str], prefix: str, start: int, end: int) -> list[Stream]:
-        """The streams that may hold events in [start, end)."""
+        """The streams, of those named or with that prefix, that may hold events in [start, end)."""
+        where, values = ["grp = ?", "last_ts >= ?", "first_ts < ?"], [group, start, end]
         if names:
-            found = [self.stream(group, name) for name in dict.fromkeys(names)]
-        else:
-            found = [*self.by_name(group, prefix, None, False, _LARGEST)]
-        return [s for s in found if s is not None and s.last_ts is not None and s.last_ts >= start
-                and s.first_ts is not None and s.first_ts < end]
+            where.append(f"name IN ({','.join('?' * len(names))})")
+            values.extend(names)  # type: ignore[arg-type]
+        elif prefix:
+            where.extend(("name >= ?", "name < ?"))
+            values.extend((prefix, _after(prefix)))  # type: ignore[arg-type]
+        return self._streams(where, values, "id", _LARGEST)
 
     def stored_bytes(self, group: str) -> int:
         """The size of every message of the group."""
@@ -245,6 +247,12 @@ class Events:
                 tx.exec_driver_sql(f"DELETE FROM {table}")
 
         self.db.write(change, durable=False)
+
+
+def _after(prefix: str) -> str:
+    """A text behind every text that begins with the prefix."""
+    following = min(ord(prefix[-1]) + 1, 0x10FFFF)
+    return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)  # no surrogates
 
 
 def _page(rows: Iterator[tuple[int, int, int, str]], size: int) -> Iterator[Event]:
