@@ -190,8 +190,5 @@ def _delete(call: Call, repository: Row, image: Row, tag: str | None, deleted: l
         work={"tags": {name: target for name, target in row.work["tags"].items() if name not in gone}}))
     deleted += [{"imageDigest": digest, "imageTag": name} for name in gone] or [{"imageDigest": digest}]
     if not records.tags_of(repository, digest):
-        try:
-            call.store.delete(image)
-        except Conflict:
-            pass  # somebody else deleted it at the same moment
+        records.remove(call, image)
     return repository

@@ -60,8 +60,8 @@ def delete_repository(call: Call) -> dict[str, Any]:
         raise AwsError("RepositoryNotEmptyException", f"The repository with name '{row.name}' in registry with id "
                        f"'{call.account}' cannot be deleted because it still contains images")
     for image in images:
-        call.store.delete(image)
-    call.store.delete(records.find(call))
+        records.remove(call, image)
+    records.remove(call, row)
     return {"repository": row.body}
 
 
@@ -168,7 +168,7 @@ def get_registry_policy(call: Call) -> dict[str, Any]:
 def delete_registry_policy(call: Call) -> dict[str, Any]:
     """Remove the registry's policy."""
     row = _registry_policy(call)
-    call.store.delete(row)
+    records.remove(call, row)
     return {"registryId": call.account, **row.body}
 
 

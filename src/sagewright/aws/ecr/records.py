@@ -61,6 +61,17 @@ def change(call: Call, row: Row, step: Callable[[Row], Row]) -> Row:
     raise AwsError("ServerException", f"The repository {row.name} is being changed by others.", 500)
 
 
+def remove(call: Call, row: Row) -> None:
+    """Delete a row, whatever happened to it meanwhile."""
+    found: Row | None = row
+    while found is not None:
+        try:
+            return call.store.delete(found)
+        except Conflict:
+            found = call.store.get(row.kind, row.account, row.region, row.name)
+    return None
+
+
 # -- images --------------------------------------------------------------------------------------------------------
 def image_name(repository: Row, digest: str) -> str:
     """The name of an image's row."""

@@ -10,6 +10,7 @@ from sagewright.aws.iam.identities import key_arn, new_secret
 from sagewright.aws.iam.records import KEY, USER
 from sagewright.core import ids
 from sagewright.core.call import Call
+from sagewright.core.errors import Conflict
 from sagewright.core.store import Row
 
 _MOST = 2
@@ -36,16 +37,17 @@ def list_access_keys(call: Call) -> dict[str, Any]:
 
 def update_access_key(call: Call) -> dict[str, Any]:
     """Activate or deactivate a key, at once."""
-    row = _find(call)
     status = "Active" if call.params["Status"] == "Active" else "Inactive"
-    call.store.update(row.with_(body={"Status": status}))
+    records.again(call, lambda: _find(call), lambda row: row.with_(body={"Status": status}))
     identities(call).forget()
     return {}
 
 
 def delete_access_key(call: Call) -> dict[str, Any]:
     """Delete a key, at once."""
-    records.remove(call, _find(call))
+    row = _find(call)
+    while not _removed(call, row):
+        row = _find(call)
     identities(call).forget()
     return {}
 
@@ -55,7 +57,7 @@ def get_access_key_last_used(call: Call) -> dict[str, Any]:
     row = call.store.get(KEY, call.account, "", call.params["AccessKeyId"])
     if row is None:
         raise _unknown(call)
-    used = row.work.get("LastUsed") or {"ServiceName": "N/A", "Region": "N/A"}
+    used = identities(call).last_use(row.name) or row.work.get("LastUsed") or {"ServiceName": "N/A", "Region": "N/A"}
     return {"UserName": row.body.get("UserName", ""), "AccessKeyLastUsed": used}
 
 
@@ -77,6 +79,15 @@ def _find(call: Call) -> Row:
     if row is None or row.owner != owner:
         raise _unknown(call)
     return row
+
+
+def _removed(call: Call, row: Row) -> bool:
+    """Whether the row went; not if its last use was recorded at that moment."""
+    try:
+        call.store.delete(row)
+    except Conflict:
+        return False
+    return True
 
 
 def _unknown(call: Call) -> Exception:

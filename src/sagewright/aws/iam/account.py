@@ -32,8 +32,11 @@ def create_account_alias(call: Call) -> dict[str, Any]:
         if row.name == alias and row.account != call.account:
             raise records.taken(f"The account alias {alias} already exists.")
         if row.account == call.account:
-            call.store.delete(row)
-    call.store.insert(Row(_ALIAS, call.account, "", alias, f"arn:aws:iam:::alias/{alias}", {}))
+            records.remove(call, row)
+    try:
+        call.store.insert(Row(_ALIAS, call.account, "", alias, f"arn:aws:iam:::alias/{alias}", {}))
+    except Conflict:
+        raise records.taken(f"The account alias {alias} already exists.") from None
     return {}
 
 

@@ -51,6 +51,7 @@ class Identities:
         self._lock = threading.Lock()
         self._issued = 0
         self._used: dict[str, tuple[float, str, str]] = {}
+        self._recorded: dict[str, float] = {}
         self._configured = dict(_configured(world))
 
     # -- access keys ------------------------------------------------------------------------------------------------
@@ -76,20 +77,28 @@ class Identities:
             self._known.clear()
 
     def used(self, access_key: str, service: str, region: str) -> None:
-        """Record a use of a long-term key for GetAccessKeyLastUsed, at most every 15 minutes and service."""
-        now = self._world.clock.now()
-        last = self._used.get(access_key)
-        if last is not None and last[1:] == (service, region) and now - last[0] < _USE_RECORDED_EVERY:
+        """Remember a use of a long-term key for GetAccessKeyLastUsed; stored at most every 15 minutes."""
+        if access_key.startswith("ASIA") or access_key in self._configured:
             return
+        now = self._world.clock.now()
         self._used[access_key] = (now, service, region)
+        if now - self._recorded.get(access_key, 0.0) < _USE_RECORDED_EVERY:
+            return
+        self._recorded[access_key] = now
         row = self._world.store.by_arn(key_arn(access_key))
         if row is None or row.kind != records.KEY:
             return
         try:
-            use = {"LastUsedDate": int(now), "ServiceName": service, "Region": region}
-            self._world.store.update(row.with_(work={"LastUsed": use}), durable=False)
+            self._world.store.update(row.with_(work={"LastUsed": self.last_use(access_key)}), durable=False)
         except Conflict:
-            pass  # the key is being changed; its next use is recorded
+            pass  # the key is being changed; a later use is recorded
+
+    def last_use(self, access_key: str) -> dict[str, Any] | None:
+        """The last use since the server started, as GetAccessKeyLastUsed answers it."""
+        if access_key not in self._used:
+            return None
+        at, service, region = self._used[access_key]
+        return {"LastUsedDate": int(at), "ServiceName": service, "Region": region}
 
     def _read(self, access_key: str) -> Known | None:
         row = self._world.store.by_arn(key_arn(access_key))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
+
 from sagewright.core import ids
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError, Conflict
@@ -106,13 +108,18 @@ def create(call: Call, entity: Entity, name: str, members: dict[str, Any] | None
 
 def change(call: Call, entity: Entity, name: str, step: Callable[[Row], Row]) -> Row:
     """Read, change and store one entity, again if somebody else was quicker."""
+    return again(call, lambda: find(call, entity, name), step)
+
+
+def again(call: Call, read: Callable[[], Row], step: Callable[[Row], Row]) -> Row:
+    """Read, change and store whatever `read` finds, again if somebody else was quicker."""
     for _ in range(_RETRIES):
-        row = find(call, entity, name)
+        row = read()
         try:
             return call.store.update(step(row))
         except Conflict:
             continue
-    raise AwsError("ConcurrentModification", f"{name} is being changed by others.", 409)
+    raise AwsError("ConcurrentModification", f"{row.name} is being changed by others.", 409)
 
 
 def rename(call: Call, entity: Entity, row: Row, name: str, path: str) -> Row:
@@ -125,6 +132,8 @@ def rename(call: Call, entity: Entity, row: Row, name: str, path: str) -> Row:
         after = call.store.update(moved)
     except Conflict:
         raise AwsError("ConcurrentModification", f"{row.name} is being changed by others.", 409) from None
+    except sa.exc.IntegrityError:
+        raise taken(entity.exists.format(name)) from None
     if renamed != row.arn and (tags := call.store.tags(row.arn)):
         call.store.tag(renamed, tags)
         call.store.untag(row.arn, [tag["Key"] for tag in tags])

@@ -8,6 +8,7 @@ from sagewright.aws.iam import records
 from sagewright.aws.iam.caller import identities, named_user
 from sagewright.aws.iam.records import GROUP, KEY, USER
 from sagewright.core.call import Call
+from sagewright.core.store import Row
 
 
 def create_user(call: Call) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def update_user(call: Call) -> dict[str, Any]:
     name, path = call.params.get("NewUserName", row.name), call.params.get("NewPath", row.body["Path"])
     after = records.rename(call, USER, row, name, path)
     for key in call.store.children(row.arn, KEY):
-        call.store.update(records.owned_by(key, after))
+        _follow(call, key.name, after)
     identities(call).withdraw(row.arn)
     return {}
 
@@ -93,3 +94,15 @@ def list_groups_for_user(call: Call) -> dict[str, Any]:
     row = records.find(call, USER, call.params["UserName"])
     found = (call.store.get(GROUP.kind, call.account, "", name) for name in row.work["groups"])
     return records.paged(call, [group.body for group in found if group is not None], "Groups")
+
+
+def _follow(call: Call, key: str, user: Row) -> None:
+    """Have an access key belong to its renamed user."""
+
+    def read() -> Row:
+        found = call.store.get(KEY, call.account, "", key)
+        if found is None:
+            raise records.missing(f"The Access Key with id {key} cannot be found.")
+        return found
+
+    records.again(call, read, lambda row: records.owned_by(row, user))

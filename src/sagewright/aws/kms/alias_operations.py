@@ -33,7 +33,7 @@ def update_alias(call: Call) -> dict[str, Any]:
 
 def delete_alias(call: Call) -> dict[str, Any]:
     """Remove the name; the key stays."""
-    call.store.delete(_find(call))
+    keys.remove(call, _find(call))
     return {}
 
 

@@ -65,7 +65,7 @@ def revoke_grant(call: Call) -> dict[str, Any]:
     row = call.store.get(GRANT, call.account, call.region, call.params["GrantId"])
     if row is None or row.owner != key.arn:
         raise keys.not_found(f"Grant ID {call.params['GrantId']} not found")
-    call.store.delete(row)
+    keys.remove(call, row)
     return {}
 
 
@@ -81,6 +81,6 @@ def retire_grant(call: Call) -> dict[str, Any]:
             if not known & {row.body.get("GranteePrincipal", root), row.body.get("RetiringPrincipal", root), root}:
                 raise AwsError("AccessDeniedException", f"User: {call.principal.arn} is not authorized to perform: "
                                                         f"kms:RetireGrant on resource: {row.owner}")
-            call.store.delete(row)
+            keys.remove(call, row)
             return {}
     raise keys.not_found("Invalid grant token" if token is not None else f"Grant ID {grant_id} not found")

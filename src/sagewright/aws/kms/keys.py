@@ -84,7 +84,11 @@ def _behind(call: Call, alias: str) -> Row:
     if row is None and service in AWS_KEYS and service != alias:
         made = create(call, f"Default key that protects my {AWS_KEYS[service]} when no other key is defined",
                       manager="AWS")
-        row = put_alias(call, alias, made.name)
+        try:
+            row = put_alias(call, alias, made.name)
+        except AwsError:  # somebody else asked for it at the same moment: theirs counts
+            remove(call, made)
+            return _behind(call, alias)
     key = call.store.get(KEY, call.account, call.region, row.body["TargetKeyId"]) if row is not None else None
     if key is None or _ended(call, key):
         raise not_found(f"Alias {arn(call, alias)} is not found.")
@@ -97,13 +101,10 @@ def _ended(call: Call, row: Row) -> bool:
         return False
     for alias in call.store.all(ALIAS, call.account):
         if alias.owner == row.arn:
-            call.store.delete(alias)
+            remove(call, alias)
     for grant in call.store.children(row.arn, GRANT):
-        call.store.delete(grant)
-    try:
-        call.store.delete(row)
-    except Conflict:
-        pass  # somebody else saw it end at the same moment
+        remove(call, grant)
+    remove(call, row)
     return True
 
 
@@ -201,6 +202,17 @@ def change(call: Call, row: Row, step: Callable[[Row], Row]) -> Row:
                 raise not_found(f"Key '{row.arn}' does not exist") from None
             row = again
     raise AwsError("KMSInternalException", f"{row.arn} is being changed by others.", 500)
+
+
+def remove(call: Call, row: Row) -> None:
+    """Delete a row, whatever happened to it meanwhile."""
+    found: Row | None = row
+    while found is not None:
+        try:
+            return call.store.delete(found)
+        except Conflict:
+            found = call.store.get(row.kind, row.account, row.region, row.name)
+    return None
 
 
 def customer(row: Row) -> Row:
