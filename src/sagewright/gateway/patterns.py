@@ -33,20 +33,22 @@ _REPEAT = re.compile(r"[*+{]")
 
 
 @functools.cache
+def _runs() -> list[tuple[str, int, int]]:
+    """Category, first and last code point of each run of characters of one category."""
+    found: list[tuple[str, int, int]] = []
+    current, start = "", 0
+    for code in range(_LAST_LETTER + 1):
+        category = unicodedata.category(chr(code))
+        if category != current:
+            found.append((current, start, code - 1))
+            current, start = category, code
+    return [*found[1:], ("Mn", 0xE0100, 0xE01EF)]  # the variation selectors, far above the rest
+
+
+@functools.cache
 def _category(name: str) -> str:
     """The characters of a Unicode category (or its first letter) as the inside of a bracket expression."""
-    ranges: list[str] = []
-    start = -1
-    for code in range(_LAST_LETTER + 1):
-        inside = code < _LAST_LETTER and unicodedata.category(chr(code)).startswith(name)
-        if inside and start < 0:
-            start = code
-        elif not inside and start >= 0:
-            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
-            start = -1
-    if name[0] == "M":
-        ranges.append(f"\\U000e0100-\\U{min(sys.maxunicode, 0xE01EF):08x}")
-    return "".join(ranges)
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for category, first, last in _runs() if category.startswith(name))
 
 
 def to_python(pattern: str) -> str:

@@ -1,8 +1,8 @@
 """The query protocol (IAM, STS, SNS, CloudWatch) and EC2's dialect of it: form-encoded parameters in, wrapped XML out.
 
 Called by `wire`; calls `wire_xml` for answers. EC2 services have no room here; their dialect is read and written
-because the vectors exist and it costs a few lines. Not covered: the names that SQS's lists and maps had in its old form dialect
-(`Attribute.1.Name`), which its model no longer holds; its plain members are read.
+because the vectors exist and it costs a few lines. Not covered: the names that SQS's lists and maps had in its old form
+dialect (`Attribute.1.Name`), which its model no longer holds; its plain members are read.
 """
 
 from __future__ import annotations
