@@ -88,6 +88,13 @@ class Live:
             except subprocess.TimeoutExpired:
                 self.kill()
 
+    def end(self) -> None:
+        """Stop the server and everything that it left running."""
+        from sagewright.engine.ending import end_all
+
+        self.stop()
+        end_all(self.data_dir, everything=True)
+
     def start_again(self) -> None:
         """Start the server anew on the same data directory and port."""
         self.process = _spawn(self.arguments, self.data_dir)
@@ -131,4 +138,4 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One server for all tests of this process; tests use names of their own."""
     server = start_server(tmp_path_factory.mktemp("server") / "data")
     yield server
-    server.stop()
+    server.end()

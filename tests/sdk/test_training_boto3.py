@@ -42,7 +42,8 @@ def test_built_in_xgboost_trains_and_leaves_a_model(live: Live, bucket: str) -> 
     assert client.list_tags(ResourceArn=made["TrainingJobArn"])["Tags"] == [{"Key": "k", "Value": "v"}]
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     body = live.client("s3").get_object(Bucket=bucket, Key=uri.split("/", 3)[3])["Body"].read()
-    assert tarfile.open(fileobj=io.BytesIO(body)).getnames() == ["xgboost-model"]
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        assert archive.getnames() == ["xgboost-model"]
     points = live.client("cloudwatch").list_metrics(
         Namespace="/aws/sagemaker/TrainingJobs", Dimensions=[{"Name": "TrainingJobName", "Value": name}])["Metrics"]
     assert [p["MetricName"] for p in points] == ["train:logloss"]
@@ -128,10 +129,9 @@ print("credentials", [name for name in os.environ if "CREDENTIALS" in name or "S
 @pytest.mark.parametrize(("script", "words"), [
     ("raise ValueError('the answer is not 42')", "the answer is not 42"),
     ("import sys; sys.exit(7)", "ExitCode 7"),
-    ("import os; os.makedirs('/opt/ml/output', exist_ok=True)\n"
-     "open('/opt/ml/output/failure', 'w').write('my own words'); raise SystemExit(1)", "my own words"),
-    ("import sys; sys.stdout.buffer.write(bytes(range(256)) * 50); sys.stdout.flush(); raise RuntimeError('after bytes')",
-     "after bytes"),
+    ("open('/opt/ml/output/failure', 'w').write('my own words'); raise SystemExit(1)", "my own words"),
+    ("import sys\nsys.stdout.buffer.write(bytes(range(256)) * 50)\nsys.stdout.flush()\n"
+     "raise RuntimeError('after bytes')", "after bytes"),
 ])
 def test_a_failing_script_says_why(live: Live, bucket: str, script: str, words: str) -> None:
     job = run_script(live, bucket, script)
@@ -150,7 +150,8 @@ def test_a_job_beyond_its_time_is_stopped_and_its_artifacts_are_kept(live: Live,
 
 def test_a_running_job_can_be_stopped_once(live: Live, bucket: str) -> None:
     name, client = jobs.unique("stop"), live.client("sagemaker")
-    script = ("import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('told to stop'), sys.exit(0)))\n"
+    script = ("import signal, sys, time\n"
+              "signal.signal(signal.SIGTERM, lambda *_: (print('told to stop'), sys.exit(0)))\n"
               "print('waiting', flush=True)\ntime.sleep(600)")
     client.create_training_job(**jobs.script_request(live, name, bucket, script))
     jobs.reaches(live, name, "Training")
