@@ -106,7 +106,6 @@ def _first_settings(call: Call, configuration: dict[str, Any]) -> dict[str, Any]
 def head_bucket(call: Call) -> dict[str, Any]:
     """Whether the bucket is there and may be used, and where it is."""
     bucket = buckets.find(call)
-    call.reply_headers["x-amz-bucket-region"] = bucket.region
     if not access.allowed(call, bucket, "s3:ListBucket"):
         raise AwsError("AccessDenied", "Access Denied", 403, headers={"x-amz-bucket-region": bucket.region})
     return {"BucketRegion": bucket.region, "AccessPointAlias": False, "BucketArn": bucket.arn}
