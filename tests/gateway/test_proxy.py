@@ -43,8 +43,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         digest, size, left = hashlib.sha256(), 0, int(self.headers.get("Content-Length") or 0)
-        while left > 0:
-            block = self.rfile.read(min(left, 1 << 16))
+        while left > 0 and (block := self.rfile.read(min(left, 1 << 16))):
             digest.update(block)
             size, left = size + len(block), left - len(block)
         self.seen.append(self.headers.get("Host", ""))
@@ -281,6 +280,19 @@ def test_a_plain_request_to_the_front_goes_to_the_gateway(start: Start) -> None:
     assert got["path"] == "/plain"
 
 
+def test_the_gateway_may_be_named_by_address_through_the_proxy(start: Start, gateway: tuple[str, int]) -> None:
+    got = json.load(start().open(f"http://127.0.0.1:{gateway[1]}/by-address"))
+    assert got["path"] == "/by-address"
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        front = Front("127.0.0.1", port, ("127.0.0.1", 1), Authority(tmp_path), Egress())
+        with pytest.raises(OSError, match=f"front cannot listen on 127.0.0.1:{port}"):
+            asyncio.run(front.start())
+
+
 def test_a_gateway_that_is_down_is_said_to_be(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
@@ -425,8 +437,9 @@ def test_clients_that_vanish_leave_nothing_behind(start: Start) -> None:
     for sent in (b"", b"GET", b"\x16", b"\x16\x03\x01", b"CONNECT s3.amazonaws.com:443 HTTP/1.1\r\n\r\n",
                  b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\nx"):
         running.raw(sent).close()
-    assert eventually(lambda: not running.front._connections)
+    # Connections are taken in order: once this one is answered, those before it were taken too.
     assert json.load(running.open("https://s3.amazonaws.com/still"))["path"] == "/still"
+    assert eventually(lambda: not running.front._connections)
 
 
 def test_stopping_ends_open_tunnels_and_frees_the_port(start: Start) -> None:

@@ -205,6 +205,19 @@ def test_a_presigned_upload_may_bind_its_headers_and_body_hash() -> None:
     assert error.code == "XAmzContentSHA256Mismatch"
 
 
+def test_a_body_hash_beside_a_presigned_url_counts_only_if_it_is_signed() -> None:
+    request = presigned()
+    request.headers = Headers([*request.headers, ("x-amz-content-sha256", hashlib.sha256(b"data").hexdigest())])
+    assert authenticate(request, "s3", None).payload_mode == "UNSIGNED-PAYLOAD"
+
+
+@pytest.mark.parametrize("protocol", ["s3", "rest-json"])
+def test_an_encoded_slash_is_not_a_separator(protocol: str) -> None:
+    request = signed(protocol, "POST", "/endpoints/a/b", b"x")
+    request.raw_path = "/endpoints/a%2Fb"
+    assert refusal(lambda: authenticate(request, protocol, b"x")).code == CODES[protocol]["mismatch"][0]
+
+
 def test_the_body_hash_header_of_s3_is_required_and_checked() -> None:
     request = signed("s3", "PUT", "/b/k", b"data")
     assert authenticate(request, "s3", b"data").body_checked

@@ -92,7 +92,8 @@ def canonical_paths(raw_path: str, rule: str) -> tuple[str, ...]:
         path = normalise(path)
     if _PLAIN_PATH.fullmatch(path):
         return (path,)
-    once = encode(unquote_to_bytes(as_bytes(path)), "/")
+    # By segment, because `%2F` inside one is not a separator: the two paths name different things.
+    once = "/".join([encode(unquote_to_bytes(as_bytes(segment))) for segment in path.split("/")])
     if rule in (ONCE, ONCE_NORMALISED):
         return (once,)
     forms = (path, once) if path != once else (path,)

@@ -80,7 +80,11 @@ class Front:
         """Listen."""
         self._local = self._authority.local_context()
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, self.port), family=family, backlog=1024)
+        try:
+            self._listener = socket.create_server((self.host, self.port), family=family, backlog=1024)
+        except OSError as error:
+            raise OSError(error.errno, f"the TLS and CONNECT front cannot listen on {self.host}:{self.port}: "
+                          f"{error.strerror}") from None
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
         self._accepting = asyncio.create_task(self._accept(self._listener))
@@ -169,9 +173,7 @@ class Front:
 
     async def _connect(self, peer: Peer, head: Head) -> None:
         host, port = _authority(head.target, 443)
-        verdict = self._egress.decide(host)
-        if verdict == policy.REFUSE or (verdict == policy.GATEWAY and not self._serves(host, port)):
-            raise self._refusal(host)
+        verdict = self._verdict(host, port)
         if verdict == policy.PASS:
             return await self._tunnel(peer, host, port)
         peer.writer.write(_ESTABLISHED)
@@ -194,9 +196,7 @@ class Front:
             raise Refused(400, "A proxy request must name an http:// URL, or use CONNECT.")
         host, port = _authority(parts.netloc.rpartition("@")[2], 80)
         origin = (parts.path or "/") + (f"?{parts.query}" if "?" in head.target else "")
-        verdict = self._egress.decide(host)
-        if verdict == policy.REFUSE or (verdict == policy.GATEWAY and not self._serves(host, port)):
-            raise self._refusal(host)
+        verdict = self._verdict(host, port)
         if verdict == policy.TELEMETRY:
             return await relay.answer(peer, 200)
         if verdict == policy.GATEWAY:
@@ -206,9 +206,15 @@ class Front:
         target, words = (head.target, through.authorization) if through else (origin, "")
         return await self._between(peer, server, head.rewritten(target, parts.netloc.rpartition("@")[2], words))
 
-    def _serves(self, host: str, port: int) -> bool:
-        """AWS hosts are served on any port; localhost only where this server is, for the rest of it is not ours."""
-        return policy.is_aws(host) or port in (80, 443, self.gateway[1], self.port)
+    def _verdict(self, host: str, port: int) -> str:
+        """What becomes of a host. AWS hosts are served on any port, this machine only where this server is."""
+        verdict, here = self._egress.decide(host), port in (self.gateway[1], self.port)
+        if verdict == policy.REFUSE and here and policy.is_own_address(host):
+            return policy.GATEWAY
+        local = verdict == policy.GATEWAY and not policy.is_aws(host)
+        if verdict == policy.REFUSE or (local and not here and port not in (80, 443)):
+            raise self._refusal(host)
+        return verdict
 
     def _refusal(self, host: str) -> Refused:
         return Refused(403, f"Sagewright's proxy does not pass {host} on: the setting egress is "

@@ -240,9 +240,9 @@ def _payload(request: Request, claim: Claim, body: bytes | None, expected: Expec
 
     Empty if the signature covers the hash of a body that has yet to be read, and the client does not state it.
     """
-    stated = request.headers.get("x-amz-content-sha256").strip() or claim.content_hash
+    stated = request.headers.get("x-amz-content-sha256").strip()
     if expected.is_s3:
-        return _s3_payload(stated, claim, body)
+        return _s3_payload(stated, claim)
     # UNSIGNED-PAYLOAD and the streaming words are S3's alone.
     if stated and not _HASH.fullmatch(stated):
         raise refusals.refuse(expected, "mismatch")
@@ -254,10 +254,10 @@ def _payload(request: Request, claim: Claim, body: bytes | None, expected: Expec
     return computed
 
 
-def _s3_payload(stated: str, claim: Claim, body: bytes | None) -> str:
+def _s3_payload(stated: str, claim: Claim) -> str:
+    if claim.kind == "query" and "x-amz-content-sha256" not in claim.signed_headers:
+        stated = claim.content_hash or signing.UNSIGNED
     if not stated:
-        if claim.kind == "query":
-            return signing.UNSIGNED
         raise AwsError("MissingSecurityHeader", "Missing required header for this request: x-amz-content-sha256", 400)
     if stated == signing.UNSIGNED or stated in STREAMING_MODES:
         return stated
@@ -291,8 +291,8 @@ def _signed_headers(headers: Headers, claim: Claim, expected: Expected) -> str:
 
 
 def _may_be_loose(name: str, claim: Claim) -> bool:
-    # The token is compared with the stored one anyway. A body hash beside a presigned URL can only narrow what is
-    # accepted. The date beside a presigned URL is not the one that counts.
+    # The token is compared with the stored one anyway. The body hash and the date beside a presigned URL are not those
+    # that count, unless they are signed.
     if name == "x-amz-security-token":
         return True
     return claim.kind == "query" and name in ("x-amz-content-sha256", "x-amz-date")
