@@ -92,13 +92,14 @@ def test_what_can_never_run_here_is_refused(lab, change, words):
 
 
 def test_missing_input_data_is_the_clients_fault_in_awss_words(lab):
-    outcome = lab.run("print('never')", inputs=[TRAIN])
+    outcome = lab.run("print('never')", inputs=[TRAIN], outputs=[])
     assert outcome.blame == "client" and outcome.exit_codes == {}
     assert outcome.failure.startswith('No S3 objects found under S3 URL "s3://in/train" given in input data source.')
 
 
 def test_a_missing_output_bucket_is_the_clients_fault(lab):
-    outcome = lab.run("", outputs=[{"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", "archive": "tar.gz"}])
+    out = {"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", "archive": "tar.gz", "always": True}
+    outcome = lab.run("", outputs=[out])
     assert outcome.blame == "client" and "NoSuchBucket" in outcome.failure
 
 
@@ -362,3 +363,17 @@ def test_what_the_image_build_says_is_in_the_log(lab):
     lab.images.build = lambda image, say: (say("Downloading xgboost"), built)[1]
     lab.run("print('ran')")
     assert lab.lines().index("Downloading xgboost") < lab.lines().index("ran")
+
+
+def test_an_empty_output_is_left_out_unless_always(lab):
+    outs = [{"path": "/opt/ml/model", "s3_uri": "s3://out/m.tar.gz", "archive": "tar.gz", "always": True},
+            {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz", "always": False}]
+    lab.run("", outputs=outs)
+    assert [key for _, key in lab.aws.objects] == ["m.tar.gz"]
+
+
+def test_reset_ends_and_forgets_everything(lab):
+    lab.engine.submit(lab.plan(SLEEPER))
+    until(lambda: "up" in lab.lines(), "it runs")
+    lab.engine.reset()
+    until(lambda: not list((lab.data_dir / "jobs").iterdir()), "nothing is left")

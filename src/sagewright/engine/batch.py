@@ -106,20 +106,25 @@ def _bring_out(host: Host, ending: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _upload(host: Host, transfers: transfer.Transfers, out: Mapping[str, Any]) -> None:
-    """One output: `s3_uri` is the object's URI for an archive, the prefix otherwise."""
+    """One output: `s3_uri` is the object's URI for an archive, the prefix otherwise.
+
+    An empty one goes only if `always`, which is also what brings out the outputs of a job that failed.
+    """
     directory = life.left_by_job(host, out["path"])
     if directory is None or not directory.is_dir():
         if directory is not None or life.below_ml(host, out["path"]).is_symlink():
             host.notes.append(f"{out['path']} is no directory and was not uploaded.")
         return
-    if out.get("skip_empty") and not any(directory.iterdir()):
+    if not out.get("always") and not any(directory.iterdir()):
         return
+    kms = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": out["kms_key"]} \
+        if out.get("kms_key") else {}
     if out.get("archive"):
-        skipped = transfers.upload_packed(directory, out["s3_uri"], host.directory / "scratch")
+        skipped = transfers.upload_packed(directory, out["s3_uri"], host.directory / "scratch", kms)
         if skipped:
             host.notes.append(f"Left out of {out['s3_uri'].rpartition('/')[2]}, since they lead out of {out['path']} "
                               f"or are no files: {', '.join(skipped[:10])}.")
     else:
-        transfers.upload_tree(directory, out["s3_uri"])
+        transfers.upload_tree(directory, out["s3_uri"], kms)
 
 

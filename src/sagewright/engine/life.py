@@ -223,6 +223,7 @@ class Running:
         if placement["serve_dir"]:
             words["SAGEWRIGHT_SERVE_SOCKET"] = SERVE_SOCKET
         if not plan["isolated"]:
+            words["AWS_ENDPOINT_URL"] = placement["gateway"]
             words |= placement["environment"]
             words |= self._credentials()
         return {**words, **plan["environment"]}

@@ -136,6 +136,11 @@ class LocalEngine:
         """Call `changed(arn)` from now on, from the engine's threads."""
         self._watchers.append(changed)
 
+    def reset(self) -> None:
+        """End and forget everything; for the test hook that empties an account."""
+        for handle in list(self._jobs):
+            self.release(handle)
+
     def close(self) -> None:
         """Stop deciding; jobs and their agents go on."""
         self._closed = True

@@ -73,16 +73,11 @@ def make_serve_place(place: Path, uid: int | None) -> None:
 
 
 def told(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """A job's variables and binds from the platform's: files that variables name are shown below /etc/sagewright."""
-    variables, binds = {}, {}
-    for name, value in environment.items():
-        if value.startswith("/") and Path(value).is_file():
-            target = f"/etc/sagewright/{Path(value).name}"
-            binds[value] = target
-            value = target
-        variables[name] = value
+    """A job's variables and binds from the platform's: files that variables name are shown at the same path, since
+    such files (certificates, wgetrc) name one another."""
+    files = [value for value in environment.values() if value.startswith("/") and Path(value).is_file()]
     pip, paths = packages.for_jobs()
-    return {**pip, **variables}, [*binds.items(), *((path, path) for path in paths)]
+    return {**pip, **environment}, [(path, path) for path in dict.fromkeys([*files, *paths])]
 
 
 def describe(plan: Plan, grant: Grant, built: Built, given: Mapping[str, Any]) -> dict[str, Any]:

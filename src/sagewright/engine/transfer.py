@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -105,38 +106,38 @@ class Transfers:
         if troubles:
             raise troubles[0]
 
-    def upload(self, path: Path, uri: str) -> None:
-        """One file to one key."""
+    def upload(self, path: Path, uri: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        """One file to one key; the headers say how it is to be encrypted."""
         bucket, key = channels.split(uri)
         size = path.stat().st_size
         with path.open("rb") as file:
             if size <= 2 * PART:
-                self.caller.patiently("PUT", f"/{bucket}/{key}", file=(file, 0, size))
+                self.caller.patiently("PUT", f"/{bucket}/{key}", file=(file, 0, size), headers=headers)
                 return
-            _, body = self.caller.patiently("POST", f"/{bucket}/{key}", query="uploads=")
+            _, body = self.caller.patiently("POST", f"/{bucket}/{key}", query="uploads=", headers=headers)
             upload = quote(between(body.decode(), "UploadId"), safe="")
             tags = []
             for number, offset in enumerate(range(0, size, PART), 1):
-                headers, _ = self.caller.patiently(
+                sent, _ = self.caller.patiently(
                     "PUT", f"/{bucket}/{key}", query=f"partNumber={number}&uploadId={upload}",
                     file=(file, offset, min(PART, size - offset)))
-                tags.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{headers['etag']}</ETag></Part>")
+                tags.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{sent['etag']}</ETag></Part>")
             document = f"<CompleteMultipartUpload>{''.join(tags)}</CompleteMultipartUpload>".encode()
             self.caller.patiently("POST", f"/{bucket}/{key}", query=f"uploadId={upload}", body=document)
 
-    def upload_packed(self, directory: Path, uri: str, scratch: Path) -> list[str]:
+    def upload_packed(self, directory: Path, uri: str, scratch: Path, headers: Mapping[str, str]) -> list[str]:
         """The directory as one tar.gz; gives what was left out of it."""
         with tempfile.NamedTemporaryFile(dir=scratch, suffix=".tar.gz") as file:
             skipped = archive.pack(directory, file, self.caller.check)  # type: ignore[arg-type]
             file.flush()
-            self.upload(Path(file.name), uri)
+            self.upload(Path(file.name), uri, headers)
         return skipped
 
-    def upload_tree(self, directory: Path, uri: str) -> None:
+    def upload_tree(self, directory: Path, uri: str, headers: Mapping[str, str]) -> None:
         """Every regular file below the directory to its own key; links are not followed."""
         for path in archive.walk(directory):
             if path.is_file() and not path.is_symlink():
-                self.upload(path, f"{uri.rstrip('/')}/{path.relative_to(directory)}")
+                self.upload(path, f"{uri.rstrip('/')}/{path.relative_to(directory)}", headers)
 
 
 def _download(caller: Caller, fetch: channels.Fetch, into: Path, owner: int | None) -> None:
