@@ -64,6 +64,8 @@ def test_dashboards(ask) -> None:
     assert ask("GetDashboard", DashboardName="d1")["DashboardBody"] == '{"widgets": [1]}'
     entry = ask("ListDashboards", DashboardNamePrefix="d")["DashboardEntries"][0]
     assert (entry["DashboardArn"], entry["Size"]) == ("arn:aws:cloudwatch::123456789012:dashboard/d1", 16)
+    with pytest.raises(AwsError, match="contains invalid characters"):
+        ask("PutDashboard", DashboardName="d:1", DashboardBody="{}")
     for text in ("{", "[]", "[" * 5000):
         with pytest.raises(AwsError) as refused:
             ask("PutDashboard", DashboardName="d2", DashboardBody=text)

@@ -76,6 +76,10 @@ def test_seconds_can_be_told_apart(ask) -> None:
     ({"Value": 1e300}, "InvalidParameterValue", "The value 1E+300 for parameter MetricData.member.1.Value is invalid."),
     ({"Value": 1, "StatisticValues": {}}, "InvalidParameterCombination", "The parameters MetricData.member.1.Value and "
      "MetricData.member.1.StatisticValues are mutually exclusive and you have specified both."),
+    ({"Value": 1, "Values": [1.0]}, "InvalidParameterCombination", "The parameters MetricData.member.1.Value and "
+     "MetricData.member.1.Values are mutually exclusive and you have specified both."),
+    ({"Value": 1, "Dimensions": [{"Name": "d", "Value": "1"}, {"Name": "d", "Value": "2"}]}, "InvalidParameterValue",
+     "No Metric may specify the same dimension name twice."),
     ({"Values": [1.0], "Counts": [1, 2]}, "InvalidParameterValue",
      "The parameters MetricData.member.1.Values and MetricData.member.1.Counts must be of the same size."),
     ({"Values": [1.0] * 151}, "InvalidParameterValue",
@@ -127,6 +131,31 @@ def test_metric_data_come_newest_first_with_labels(ask) -> None:
     assert result[1]["Label"] == "mine"
     ascending = data(ask, stat("Sum", "a"), ScanBy="TimestampAscending")["MetricDataResults"][0]
     assert ascending["Values"] == [2, 1, 0]
+
+
+@pytest.mark.parametrize(("pairs", "labels"), [
+    ([("Sum", 60), ("Minimum", 120)], ["m Sum 60", "m Minimum 120"]),
+    ([("Sum", 60), ("Minimum", 60)], ["m Sum", "m Minimum"]),
+    ([("Sum", 60), ("Sum", 120)], ["m 60", "m 120"]),
+    ([("Sum", 60), ("Sum", 60)], ["m", "m"]),
+    ([("Sum", 60)], ["m"]),
+])
+def test_labels_say_what_sets_the_queries_apart(ask, pairs, labels) -> None:
+    queries = [stat(name, f"q{n}") for n, (name, _) in enumerate(pairs)]
+    for asked, (_, period) in zip(queries, pairs):
+        asked["MetricStat"]["Period"] = period
+    assert [r["Label"] for r in data(ask, *queries)["MetricDataResults"]] == labels
+
+
+def test_of_several_units_the_first_is_taken_and_said(ask) -> None:
+    put(ask, {"Value": 60000, "Unit": "Milliseconds"}, {"Value": 60, "Unit": "Seconds"}, {"Value": 5, "Unit": "Count"})
+    result = data(ask, stat("Sum", "a"))["MetricDataResults"][0]
+    assert result["Values"] == [5.0] and result["Messages"] == [
+        {"Code": "MultipleUnits", "Value": "Multiple units returned: '[Count, Milliseconds, Seconds]'"}]
+
+
+def test_a_day_of_minutes_may_start_within_a_minute(ask) -> None:
+    assert read(ask, StartTime=NOW - 86400 + 7, EndTime=NOW + 7) == []
 
 
 def test_metric_math_over_metrics(ask) -> None:

@@ -13,6 +13,7 @@ def test_a_group_is_described_as_it_was_created(ask, world) -> None:
     ask("CreateLogGroup", logGroupName="/a/b", tags={"k": "v"}, kmsKeyId="arn:aws:kms:us-west-2:1:key/x")
     assert ask("DescribeLogGroups")["logGroups"] == [{
         "logGroupName": "/a/b", "creationTime": int(world.clock.now() * 1000), "metricFilterCount": 0,
+        "deletionProtectionEnabled": False,
         "arn": f"{ARN}/a/b:*", "logGroupArn": f"{ARN}/a/b", "storedBytes": 0, "logGroupClass": "STANDARD",
         "kmsKeyId": "arn:aws:kms:us-west-2:1:key/x"}]
     with pytest.raises(AwsError, match="The specified log group already exists") as taken:

@@ -62,8 +62,8 @@ def _check_kinds(where: str, datum: dict[str, Any]) -> None:
         raise invalid_combination(f"The parameters {where}.Value and {where}.StatisticValues are mutually exclusive "
                                   "and you have specified both.")
     if "Value" in datum and "Values" in datum:
-        raise invalid_value(f"The parameters {where}.Value and {where}.Values are mutually exclusive and you have "
-                            "specified both.")
+        raise invalid_combination(f"The parameters {where}.Value and {where}.Values are mutually exclusive and you "
+                                  "have specified both.")
     if "Values" in datum and "StatisticValues" in datum:
         raise invalid_combination(f"The parameters {where}.Values and {where}.StatisticValues are mutually exclusive "
                                   "and you have specified both.")
@@ -126,4 +126,7 @@ def _dimensions(where: str, given: list[dict[str, str]]) -> tuple[tuple[str, str
         for key in ("Name", "Value"):
             if not pair.get(key, "").strip():
                 raise invalid_value(f"The parameter {where}.Dimensions.member.{n}.{key} must not be empty.")
-    return tuple(sorted({pair["Name"]: pair["Value"] for pair in given}.items()))
+    pairs = {pair["Name"]: pair["Value"] for pair in given}
+    if len(pairs) < len(given):
+        raise invalid_value("No Metric may specify the same dimension name twice.")
+    return tuple(sorted(pairs.items()))

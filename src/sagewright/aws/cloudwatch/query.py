@@ -14,7 +14,7 @@ from sagewright.aws.cloudwatch.expressions import Scope, Series, Wrong
 from sagewright.aws.cloudwatch.functions import FUNCTIONS
 from sagewright.aws.cloudwatch.part import Metrics
 from sagewright.aws.cloudwatch.points import Metric
-from sagewright.aws.cloudwatch.samples import Sample, statistic
+from sagewright.aws.cloudwatch.samples import statistic
 from sagewright.aws.cloudwatch.wording import validation_error
 from sagewright.core.call import Call
 
@@ -44,6 +44,7 @@ class Query:
         self.call, self.metrics, self.end, self._start = call, metrics, end, start
         self.queries = {asked["Id"]: asked for asked in queries}
         self._known: dict[str, Any] = {}
+        self._notes: dict[str, dict[str, str]] = {}
         self._under_way: list[str] = []
 
     def results(self, newest_first: bool) -> list[dict[str, Any]]:
@@ -63,6 +64,8 @@ class Query:
                 label = asked.get("Label") or (series.label if len(several) > 1 else "") or self._label(name, asked)
                 found.append({"Id": name, "Label": label, "Timestamps": times,
                               "Values": [series.values[at] for at in times], "StatusCode": "Complete"})
+                if name in self._notes:
+                    found[-1]["Messages"] = [self._notes[name]]
         return found
 
     def _value(self, name: str) -> Any:
@@ -87,13 +90,12 @@ class Query:
         period, given = stat["Period"], stat["Metric"]
         start = round_start(self._start, self.call.now, period)
         which = metric(self.call, given["Namespace"], given["MetricName"], given.get("Dimensions", ()))
-        by_time: dict[int, Sample] = {}
-        for (at, _), sample in self.metrics.points.read(which, start, self.end, period, stat.get("Unit", "")).items():
-            if at in by_time:
-                by_time[at].merge(sample)
-            else:
-                by_time[at] = sample
-        values = {at: statistic(sample, stat["Stat"]) for at, sample in sorted(by_time.items())}
+        found = self.metrics.points.read(which, start, self.end, period, stat.get("Unit", ""))
+        units = sorted({unit for _, unit in found})
+        if len(units) > 1:  # AWS takes the first and says so
+            self._notes[name] = {"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{', '.join(units)}]'"}
+        values = {at: statistic(sample, stat["Stat"]) for (at, unit), sample in sorted(found.items())
+                  if unit == units[0]}
         return Series({at: value for at, value in values.items() if value is not None}, period,
                       self._label(name, self.queries[name]))
 
@@ -110,10 +112,15 @@ class Query:
         """METRICS(): every metric of the request whose id contains the text."""
         return [self._value(name) for name, asked in self.queries.items() if "MetricStat" in asked and text in name]
 
-    @staticmethod
-    def _label(name: str, asked: dict[str, Any]) -> str:
+    def _label(self, name: str, asked: dict[str, Any]) -> str:
+        """The label asked for, or the metric's name with the statistic and period where the queries differ in them."""
         if asked.get("Label"):
             return str(asked["Label"])
-        if "MetricStat" in asked:
-            return f"{asked['MetricStat']['Metric']['MetricName']} {asked['MetricStat']['Stat']}"
-        return name
+        if "MetricStat" not in asked:
+            return name
+        stat = asked["MetricStat"]
+        others = [q["MetricStat"] for q in self.queries.values()
+                  if "MetricStat" in q and q["MetricStat"]["Metric"]["MetricName"] == stat["Metric"]["MetricName"]]
+        parts = [stat["Metric"]["MetricName"]]
+        parts += [str(stat[key]) for key in ("Stat", "Period") if len({other[key] for other in others}) > 1]
+        return " ".join(parts)

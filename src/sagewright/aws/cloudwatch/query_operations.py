@@ -46,8 +46,8 @@ def get_metric_statistics(call: Call) -> dict[str, Any]:
     if start >= end:
         raise invalid_value("The parameter StartTime must be less than the parameter EndTime.")
     period = _period(params["Period"], "Period")
-    start = query.round_start(start, call.now, period)
     wanted = math.ceil((end - start) / period)
+    start = query.round_start(start, call.now, period)
     if wanted > _MAX_DATAPOINTS:
         raise invalid_combination(
             f"You have requested up to {wanted} datapoints, which exceeds the limit of {_MAX_DATAPOINTS}. You may "

@@ -8,6 +8,7 @@ keeps rows of kinds CloudWatchAlarm and CloudWatchDashboard in the store.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,9 +52,13 @@ def describe_alarms(call: Call) -> dict[str, Any]:
     for row in rows:
         if _shows(row.body, params):
             if len(found) == limit:
-                return {"MetricAlarms": [r.body for r in found], "CompositeAlarms": [], "NextToken": found[-1].name}
+                return {**_alarms(found), "NextToken": found[-1].name}
             found.append(row)
-    return {"MetricAlarms": [row.body for row in found], "CompositeAlarms": []}
+    return _alarms(found)
+
+
+def _alarms(found: list[Row]) -> dict[str, Any]:
+    return {"MetricAlarms": [row.body for row in found], "CompositeAlarms": [], "LogAlarms": []}
 
 
 def describe_alarms_for_metric(call: Call) -> dict[str, Any]:
@@ -164,6 +169,9 @@ def _shows(body: dict[str, Any], params: dict[str, Any]) -> bool:
 def put_dashboard(call: Call) -> dict[str, Any]:
     """Add or replace a dashboard; its body must be JSON."""
     name, text = call.params["DashboardName"], call.params["DashboardBody"]
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise invalid_value("The value for field DashboardName contains invalid characters. It can only contain "
+                            "alphanumerics, dash (-) and underscore (_).\n")
     if not _is_json(text):
         message = {"Message": "The field DashboardBody must be a valid JSON object", "DataPath": ""}
         raise AwsError("InvalidParameterInput", "The field DashboardBody must be a valid JSON object",

@@ -170,11 +170,10 @@ def _stream(call: Call, row: Row) -> Stream:
 def _described(row: Row, stream: Stream) -> dict[str, Any]:
     """A stream as DescribeLogStreams shows it; AWS has answered 0 for storedBytes since 2019."""
     shown: dict[str, Any] = {"logStreamName": stream.name, "creationTime": stream.created,
-                             "arn": f"{row.arn}:log-stream:{stream.name}", "storedBytes": 0,
-                             "uploadSequenceToken": _sequence_token(row, stream.name)}
+                             "arn": f"{row.arn}:log-stream:{stream.name}", "storedBytes": 0}
     if stream.last_ts is not None:
         shown.update(firstEventTimestamp=stream.first_ts, lastEventTimestamp=stream.last_ts,
-                     lastIngestionTime=stream.ingested)
+                     lastIngestionTime=stream.ingested, uploadSequenceToken=_sequence_token(row, stream.name))
     return shown
 
 

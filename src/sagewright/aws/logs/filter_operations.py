@@ -28,7 +28,8 @@ def put_metric_filter(call: Call) -> dict[str, Any]:
     for transformation in params["metricTransformations"]:
         if transformation.get("dimensions") and "defaultValue" in transformation:
             raise bad("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")
-    new = {key: params[key] for key in _KEPT if key in params} | {"creationTime": part(call).now()}
+    new = {"applyOnTransformedLogs": False, **{key: params[key] for key in _KEPT if key in params},
+           "creationTime": part(call).now()}
 
     def add(work: dict[str, Any]) -> dict[str, Any]:
         others = [f for f in work.get("metric_filters", ()) if f["filterName"] != new["filterName"]]

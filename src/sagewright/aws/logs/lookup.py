@@ -38,8 +38,10 @@ def name_of(identifier: str) -> str:
 def group_of(call: Call) -> Row:
     """The group that `logGroupName` or `logGroupIdentifier` names."""
     name, identifier = call.params.get("logGroupName"), call.params.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
-        raise bad("Exactly one of logGroupName and logGroupIdentifier must be specified.")
+    if name is not None and identifier is not None:
+        raise AwsError("ValidationException", "LogGroup name and LogGroup ARN are mutually exclusive parameters.")
+    if name is None and identifier is None:
+        raise bad("Either logGroupName or logGroupIdentifier must be specified.")
     row = part(call).group(call.account, call.region, name if name is not None else name_of(identifier or ""))
     if row is None:
         raise missing_group()
@@ -48,5 +50,5 @@ def group_of(call: Call) -> Row:
 
 def described(row: Row, stored: int) -> dict[str, Any]:
     """A group as DescribeLogGroups shows it."""
-    return {**row.body, "arn": f"{row.arn}:*", "logGroupArn": row.arn, "storedBytes": stored,
-            "metricFilterCount": len(row.work.get("metric_filters", ()))}
+    return {"deletionProtectionEnabled": False, **row.body, "arn": f"{row.arn}:*", "logGroupArn": row.arn,
+            "storedBytes": stored, "metricFilterCount": len(row.work.get("metric_filters", ()))}

@@ -12,7 +12,7 @@ from typing import Any
 
 from sagewright.aws.logs import tokens
 from sagewright.aws.logs.lookup import bad
-from sagewright.core import arns, ids
+from sagewright.core import arns
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError, Conflict
 from sagewright.core.store import Page, Row
@@ -34,9 +34,9 @@ def put_resource_policy(call: Call) -> dict[str, Any]:
     if known is None and len(_rows(call, _POLICY, _MAX_POLICIES + 1)) >= _MAX_POLICIES:
         raise AwsError("LimitExceededException", "Resource limit exceeded.")
     body = {"policyName": params["policyName"], "policyDocument": params["policyDocument"],
-            "lastUpdatedTime": int(call.now * 1000), "policyScope": "ACCOUNT", "revisionId": ids.short(32)}
+            "lastUpdatedTime": int(call.now * 1000), "policyScope": "ACCOUNT"}
     _put(call, _POLICY, params["policyName"], body)
-    return {"resourcePolicy": body, "revisionId": body["revisionId"]}
+    return {"resourcePolicy": body}
 
 
 def describe_resource_policies(call: Call) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def delete_resource_policy(call: Call) -> dict[str, Any]:
     if name is None:
         raise bad("policyName must be specified.")
     if not _delete(call, _POLICY, name):
-        raise AwsError("ResourceNotFoundException", f"Policy with name [{name}] does not exist")
+        raise AwsError("ResourceNotFoundException", f"Policy with name [{name}] does not exist.")
     return {}
 
 
