@@ -5,6 +5,7 @@ A statistic of one series is a number; of several series, the series of it at ea
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -86,8 +87,9 @@ def _filled(value: Series, known: list[int], at: int, how: Any) -> float | None:
         return float(how)
     if isinstance(how, Series):
         return how.values.get(at)
-    before = max((k for k in known if k < at), default=None)
-    after = min((k for k in known if k > at), default=None)
+    place = bisect.bisect_left(known, at)
+    before = known[place - 1] if place else None
+    after = known[place] if place < len(known) else None
     if how not in ("REPEAT", "LINEAR"):
         raise Wrong("FILL takes a number, a time series, REPEAT or LINEAR")
     if how == "REPEAT":

@@ -14,7 +14,7 @@ from sagewright.aws.cloudwatch.expressions import Scope, Series, Wrong
 from sagewright.aws.cloudwatch.functions import FUNCTIONS
 from sagewright.aws.cloudwatch.part import Metrics
 from sagewright.aws.cloudwatch.points import Metric
-from sagewright.aws.cloudwatch.samples import statistic
+from sagewright.aws.cloudwatch.samples import SIMPLE, statistic
 from sagewright.aws.cloudwatch.wording import validation_error
 from sagewright.core.call import Call
 
@@ -90,7 +90,8 @@ class Query:
         period, given = stat["Period"], stat["Metric"]
         start = round_start(self._start, self.call.now, period)
         which = metric(self.call, given["Namespace"], given["MetricName"], given.get("Dimensions", ()))
-        found = self.metrics.points.read(which, start, self.end, period, stat.get("Unit", ""))
+        found = self.metrics.points.read(which, start, self.end, period, stat.get("Unit", ""),
+                                         values=stat["Stat"] not in SIMPLE)
         units = sorted({unit for _, unit in found})
         if len(units) > 1:  # AWS takes the first and says so
             self._notes[name] = {"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{', '.join(units)}]'"}

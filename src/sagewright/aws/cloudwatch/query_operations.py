@@ -53,7 +53,8 @@ def get_metric_statistics(call: Call) -> dict[str, Any]:
             f"You have requested up to {wanted} datapoints, which exceeds the limit of {_MAX_DATAPOINTS}. You may "
             "reduce the datapoints requested by increasing Period, or decreasing the time range.")
     metrics.flush()
-    found = metrics.points.read(_metric(call, params), start, end, period, params.get("Unit", ""))
+    found = metrics.points.read(_metric(call, params), start, end, period, params.get("Unit", ""),
+                                values=bool(extended))
     points = []
     for (at, unit), sample in sorted(found.items()):
         point: dict[str, Any] = {"Timestamp": at, "Unit": unit, **{name: statistic(sample, name) for name in simple}}
