@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
-import tarfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,16 +13,11 @@ import pytest
 from sagewright.core.errors import Failed
 from sagewright.engine import cgroups
 from tests.engine.lab import IMAGE, until
+from tests.engine.scripts import CALL_HOME, model
 
 TRAIN = {"name": "train", "path": "/opt/ml/input/data/train",
          "source": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://in/train"}}}
 SLEEPER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.05)"
-
-
-def model(lab, number=1):
-    packed = lab.aws.get(f"s3://out/job-{number}/output/model.tar.gz")
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        return {m.name: tar.extractfile(m).read() if m.isreg() else m.linkname for m in tar}
 
 
 def test_a_training_job_reads_its_channel_and_leaves_a_model(lab):
@@ -236,22 +229,6 @@ except OSError: print('contained')
 
 
 # -- the way home ----------------------------------------------------------------------------------------------------
-CALL_HOME = """
-import json, os, urllib.request
-def get(url, **headers):
-    try: return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5).read().decode()
-    except urllib.error.HTTPError as error: return str(error.code)
-    except OSError as error: return 'unreachable'
-print('gateway', get(os.environ.get('AWS_ENDPOINT_URL', 'http://localhost:%d') + '/in/x'))
-where = os.environ.get('AWS_CONTAINER_CREDENTIALS_FULL_URI')
-if where:
-    print('refused', get(where, Authorization='guess'))
-    print('keys', json.loads(get(where, Authorization=os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']))['AccessKeyId'])
-print('canary', get('http://localhost:%d/'))
-print('env', sorted(name for name in os.environ if name.startswith('AWS_')))
-"""
-
-
 def test_a_job_reaches_the_gateway_and_its_credentials_and_no_other_port(lab):
     from tests.engine.tiny_aws import TinyAws
 

@@ -13,47 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.lab import until
-
-SERVER = """
-import http.server, os, socket, socketserver, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    def address_string(self): return ''
-    def log_message(self, *args): pass
-    def reply(self, body):
-        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers()
-        self.wfile.write(body)
-    def do_GET(self): self.reply(b'')
-    def do_POST(self):
-        data = self.rfile.read(int(self.headers['Content-Length']))
-        if data == b'die': os._exit(5)
-        self.reply(open('/opt/ml/model/m.txt', 'rb').read() + data)
-"""
-ON_PORT = SERVER + "http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Handler).serve_forever()"
-ON_SOCKET = SERVER + """
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer): pass
-Server(os.environ['SAGEWRIGHT_SERVE_SOCKET'], Handler).serve_forever()
-"""
-
-
-class Connection(http.client.HTTPConnection):
-    """What the router does, in small."""
-
-    def __init__(self, address):
-        super().__init__("localhost", timeout=20)
-        self.path = address["unix"]
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
-
-
-def ask(address, body):
-    connection = Connection(address)
-    connection.request("POST", "/invocations", body)
-    with connection.getresponse() as response:
-        return response.read()
+from tests.engine.scripts import ON_PORT, ON_SOCKET, ask
 
 
 def replica(lab, script, **changes):

@@ -206,7 +206,7 @@ class Running:
         binds += [Bind(path, path, device=True) for path in placement["devices"]]
         cpus = placement["cpus"]
         return Box(
-            name=f"{host.job.name}-{host.name}", directory=self.find(str(host.directory)),
+            name=placement["box"], directory=self.find(str(host.directory)),
             argv=(*plan["entrypoint"], *plan["command"]), environment=self._environment(), hostname=host.name,
             uid=host.uid, binds=tuple(binds), memory=placement["memory"], cpus=cpus, cores=tuple(placement["cores"]),
             pids=max(_PIDS, int(cpus * _PIDS_PER_CPU)), file_size=host.volume,

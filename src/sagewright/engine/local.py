@@ -24,7 +24,7 @@ from typing import Any
 from sagewright.core import log
 from sagewright.core.clock import Clock
 from sagewright.core.config import Config
-from sagewright.core.errors import AwsError, Failed
+from sagewright.core.errors import AwsError, Failed, Retry
 from sagewright.core.seams import Built, Credentials, Image, Images, Outcome, Plan
 from sagewright.engine import capacity, cgroups, credentials, detect, instances, jobs, placement, status
 from sagewright.engine.capacity import Claim, Grant
@@ -91,7 +91,10 @@ class LocalEngine:
             if handle in self._jobs:
                 return handle
             grant = self._grant(plan)
-            directory = jobs.write(self._folder, handle, plan)
+            try:
+                directory = jobs.write(self._folder, handle, plan)
+            except OSError as error:
+                raise Retry(f"The job could not be written down: {error}", after=5.0) from error
             self._jobs[handle] = Job(handle, directory, jobs.load(directory / "plan.json"), grant)
         self._wake.set()
         return handle
@@ -182,7 +185,11 @@ class LocalEngine:
             for handle in admitted:
                 self._jobs[handle].state = "starting"
         for handle in admitted:
-            self._start(self._jobs[handle])
+            try:
+                self._start(self._jobs[handle])
+            except OSError:  # a full disk, as a rule: it waits its turn again
+                log.trouble("job not started", handle=handle)
+                self._jobs[handle].state = "queued"
 
     def _start(self, job: Job) -> None:
         """Spawn the agent now if the environment is there, else when it has been built."""
@@ -229,7 +236,7 @@ class LocalEngine:
         others = [other.placed for other in self._jobs.values() if other.placed and other is not job]
         live = [other.placed for other in self._jobs.values()
                 if other.placed and other is not job and other.state in ("starting", "running")]
-        uid = placement.free_uid(other["uid"] for other in others)
+        uid = placement.free_uid(self.data_dir, (other["uid"] for other in others))
         busy = {gpu for other in live for gpu in other["gpus"]}
         gpus = [index for index in self.machine.gpus if index not in busy][: job.grant.gpus]
         notes = [note for note in (job.plan["image"]["note"], job.grant.note, self.runtime_note) if note]
@@ -237,7 +244,8 @@ class LocalEngine:
         if serve:
             placement.make_serve_place(serve, uid)
         job.placed = placement.describe(_plan(job.plan), job.grant, built, {
-            "uid": uid, "gpus": gpus, "runtime": self.runtime, "notes": notes, "gateway": self.config.url,
+            "uid": uid, "gpus": gpus, "box": placement.box_name(self.data_dir, job.handle, "algo-1"),
+            "runtime": self.runtime, "notes": notes, "gateway": self.config.url,
             "cores": placement.free_cores(job.grant, self.machine, (c for other in live for c in other["cores"])),
             "prelude": [*prelude, *(f"[sagewright] {note}" for note in notes)], "environment": self.job_environment,
             "engine_socket": str(self.data_dir / "run" / "engine.sock"),
@@ -384,7 +392,7 @@ def _agent_spoke(lines: list[dict[str, Any]]) -> bool:
 
 def _reap(job: Job) -> None:
     """Kill what a dead agent may have left: sandboxes die with their agents, but a last look is cheap."""
-    group = cgroups.find(f"{job.handle}-algo-1")
+    group = cgroups.find(job.placed["box"]) if job.placed else None
     if group is not None:
         group.kill()
         group.remove()

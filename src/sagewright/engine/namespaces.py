@@ -12,7 +12,8 @@ from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 1, 32, 4096, 16384, 1 << 18, 1 << 19
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_RELATIME = (
+    1, 32, 4096, 16384, 1 << 18, 1 << 19, 1 << 21)
 _PDEATHSIG, _SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -43,8 +44,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def bind(source: str, target: str, writable: bool = True) -> None:
     """Show `source` at the existing `target`, in this mount namespace."""
     mount(source, target, flags=MS_BIND | MS_REC)
-    if not writable:
-        mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    if not writable:  # in a user namespace the flags that the mount has must stay
+        has = os.statvfs(target).f_flag
+        kept = has & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
+        kept |= MS_RELATIME if has & os.ST_RELATIME else 0
+        mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
 
 
 def die_with_parent(signal: int = 9) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sagewright.engine import packages
 from sagewright.engine.capacity import Grant, Machine
 
 FIRST_UID = 1_900_000_000
-LAST_UID = FIRST_UID + 65_535
+_UIDS = 20_000
 _LOW_UID = 40_000  # where only 65,536 ids are mapped, as in a container of an ordinary user's
 _LONGEST_SOCKET = 100  # of the 108 bytes that a Unix socket's address may have
 
@@ -31,13 +32,35 @@ def first_uid() -> int | None:
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         inside, _, length = (int(word) for word in line.split())
         top = max(top, inside + length)
-    return FIRST_UID if top > LAST_UID else _LOW_UID
+    return FIRST_UID if top >= FIRST_UID + _UIDS else _LOW_UID
 
 
-def free_uid(taken: Iterable[int | None]) -> int | None:
-    """A uid that no job on disk has."""
-    first, used = first_uid(), set(taken)
-    return next(uid for uid in range(first, first + 20_000) if uid not in used) if first is not None else None
+def free_uid(data_dir: Path, taken: Iterable[int | None]) -> int | None:
+    """A uid that no job on disk and no process has. Several servers on one machine begin at different places."""
+    first = first_uid()
+    if first is None:
+        return None
+    used = {*taken, *_live_uids()}
+    begin = int(_digest(str(data_dir)), 16) % _UIDS
+    return next(uid for offset in range(_UIDS) if (uid := first + (begin + offset) % _UIDS) not in used)
+
+
+def _live_uids() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit():
+                found.add(entry.stat().st_uid)
+    return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def box_name(data_dir: Path, handle: str, host: str) -> str:
+    """A name that no other sandbox on this machine has."""
+    return f"{_digest(str(data_dir))[:6]}-{handle}-{host}"
 
 
 def free_cores(grant: Grant, machine: Machine, taken: Iterable[int]) -> list[int]:
@@ -53,10 +76,10 @@ def free_cores(grant: Grant, machine: Machine, taken: Iterable[int]) -> list[int
 
 def serve_place(data_dir: Path, handle: str) -> Path:
     """The directory for a server's sockets, with a path short enough for their addresses."""
-    name = hashlib.sha256(handle.encode()).hexdigest()[:10]
+    name = _digest(handle)
     place = data_dir / "run" / "serve" / name
     if len(str(place / "in" / "serve.sock")) > _LONGEST_SOCKET:
-        data = hashlib.sha256(str(data_dir).encode()).hexdigest()[:8]
+        data = _digest(str(data_dir))
         place = Path(tempfile.gettempdir(), f"sagewright-{os.getuid()}-{data}", name)
     return place
 

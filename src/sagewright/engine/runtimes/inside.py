@@ -64,8 +64,10 @@ def _become_init(box: dict[str, Any]) -> None:
         namespaces.die_with_parent(signal.SIGUSR1)
     else:
         namespaces.die_with_parent()
-        for bind in box["binds"]:
-            _show(bind, [other["target"] for other in box["binds"] if other["writable"]], box["uid"])
+        opened = [os.open(bind["source"], os.O_PATH) for bind in box["binds"]]  # one bind may cover another's source
+        for bind, source in zip(box["binds"], opened):
+            _show(bind, source, [other["target"] for other in box["binds"] if other["writable"]], box["uid"])
+            os.close(source)
         namespaces.mount("proc", "/proc", "proc")
     if not os.read(box["hold"], 1):
         os._exit(1)
@@ -109,10 +111,10 @@ def _exec(box: dict[str, Any]) -> None:
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
-def _show(bind: dict[str, Any], writable: list[str], uid: int | None) -> None:
+def _show(bind: dict[str, Any], opened: int, writable: list[str], uid: int | None) -> None:
     """Bind a path. Its place is made in the job's own directories where it lies there; elsewhere the nearest directory
     above it is shadowed by one that has it, and a directory that the job's uid cannot enter by one that it can."""
-    place = Path(bind["target"])
+    place, source = Path(bind["target"]), f"/proc/self/fd/{opened}"
     for above in reversed(place.parents):
         if uid is not None and above.exists() and not above.stat().st_mode & 0o001 and above.stat().st_uid != uid:
             namespaces.mount("tmpfs", str(above), "tmpfs", data="mode=755")
@@ -120,12 +122,12 @@ def _show(bind: dict[str, Any], writable: list[str], uid: int | None) -> None:
         above = next(parent for parent in place.parents if parent.exists())
         if str(above) != "/" and not any(above.is_relative_to(target) for target in writable):
             _shadow(above)
-        if Path(bind["source"]).is_dir():
+        if Path(source).is_dir():
             place.mkdir(parents=True)
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
-    namespaces.bind(bind["source"], str(place), bind["writable"])
+    namespaces.bind(source, str(place), bind["writable"])
 
 
 def _shadow(directory: Path) -> None:

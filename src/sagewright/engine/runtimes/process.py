@@ -79,7 +79,7 @@ class Process:
             ml = next((b.source for b in box.binds if b.target == "/opt/ml"), "/opt/ml")
             environment["SAGEMAKER_BASE_DIR"] = ml
             workdir = ml + workdir.removeprefix("/opt/ml") if workdir.startswith("/opt/ml") else "/"
-        binds = [asdict(bind) for bind in box.binds if not bind.device and bind.source != bind.target]
+        binds = [asdict(bind) for bind in box.binds if not bind.device]
         return {"plain": self.plain, "status": status, "hold": hold, "hostname": box.hostname, "uid": box.uid,
                 "binds": binds, "workdir": workdir, "argv": list(box.argv), "environment": environment}
 
