@@ -1,7 +1,7 @@
 """`python -m sagewright.images build NAME... | list | prune`: environments ahead of time, for `make setup`.
 
-A name is an environment's or its beginning (`xgboost-1.7` means `xgboost-1.7-1`). The cache is SAGEWRIGHT_ENV_CACHE or the
-directory given by --cache.
+A name is an environment's or its beginning (`xgboost-1.7` means `xgboost-1.7-1`). The cache is SAGEWRIGHT_ENV_CACHE or
+the directory given by --cache.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Builds an environment into the content-addressed cache, once, whoever asks; the work behind `Images.build`.
 
-`shelf.py` calls `build`, `load`, `prune`. An environment's directory is named by what it is made of (lock, Python, platform,
-version of this builder), is made under `tmp/` and renamed into place when whole, so that a directory that exists is
-complete: a crash leaves only something under `tmp/`, which the next builder removes. `flock` keeps builders apart,
-threads and processes alike, and dies with its holder.
+`shelf.py` calls `build`, `load`, `prune`. An environment's directory is named by what it is made of (lock, Python,
+platform, version of this builder), is made under `tmp/` and renamed into place when whole, so that a directory that
+exists is complete: a crash leaves only something under `tmp/`, which the next builder removes. `flock` keeps builders
+apart, threads and processes alike, and dies with its holder.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ Say = Callable[[str], None]
 class Recipe:
     """What an environment is made of. locks: lists to try in turn; the first names what was promised.
 
-    interpreter: path of the Python to build on. python: its minor version.
+    interpreter: path of the Python to build on. python: its minor version. module: imported once before the
+    environment counts as whole, because a library can install and still miss something of the system.
     """
 
     name: str
     python: str
     interpreter: str
     locks: tuple[str, ...]
+    module: str = "pip"
 
     @property
     def directory(self) -> str:
@@ -89,6 +91,8 @@ def prune(cache: Path, keep: set[str]) -> list[str]:
                 folder.rename(aside / folder.name)
                 shutil.rmtree(aside, ignore_errors=True)
             removed.append(folder.name)
+        elif folder.name in keep and (folder / MARKER).exists():
+            kit.forget_old(folder)
     return removed
 
 
@@ -102,7 +106,7 @@ def _alone(cache: Path, directory: str, say: Say) -> Iterator[None]:
     """Hold the lock of one directory; the file stays, because removing it would let two holders in."""
     locks = cache / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    with open(locks / f"{directory}.lock", "w") as file:
+    with (locks / f"{directory}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -170,11 +174,11 @@ def _run(command: list[str], recipe: Recipe, settings: indexes.PipSettings, say:
     environment.pop("VIRTUAL_ENV", None)
     last: list[str] = []
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", env=environment, cwd="/") as process:
+                          text=True, errors="replace", env=environment, cwd="/", umask=0o022) as process:
         assert process.stdout is not None
         for line in process.stdout:
             line = line.rstrip()
-            if line:
+            if line and not line.startswith("Using Python"):        # that line names a path of the host
                 last = [*last[-9:], line]
                 say(line)
     if process.returncode:
@@ -183,11 +187,11 @@ def _run(command: list[str], recipe: Recipe, settings: indexes.PipSettings, say:
 
 def _describe(prefix: Path, recipe: Recipe, lock: str, seconds: float) -> dict[str, Any]:
     """What complete.json says: ingredients, package versions, and which other directories the environment needs."""
-    ask = ("import json, sys; print(json.dumps([sys.base_prefix, sys.version.split()[0]]))")
+    ask = f"import json, sys, {recipe.module}; print(json.dumps([sys.base_prefix, sys.version.split()[0]]))"
     done = subprocess.run([prefix / "bin" / "python", "-c", ask], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"The environment {recipe.name} does not start: {done.stderr.strip()[-500:]}")
-    base, version = json.loads(done.stdout)
+    base, version = json.loads(done.stdout.splitlines()[-1])
     installed = {}
     for info in prefix.glob("lib/python3.*/site-packages/*.dist-info"):
         name, _, number = info.name.removesuffix(".dist-info").partition("-")
@@ -211,7 +215,7 @@ def _variables(prefix: Path) -> Mapping[str, str]:
 
 
 def _write_durably(path: Path, text: str) -> None:
-    with open(path, "w") as file:
+    with path.open("w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -1,9 +1,10 @@
 """Every environment that stands for an image of AWS's: which versions it holds, on which Pythons.
 
-A table, no code that acts. `AWS` pins are what AWS's container repositories install (aws/sagemaker-xgboost-container and
-aws/sagemaker-scikit-learn-container, one branch a tag); the first Python is AWS's. Where that Python is missing on a
-machine, the next one of the list is used with the same library version: the tag's promise is the library, so only
-the packages around it are newer then (`Around.LATER`). `lock.py` turns each row into `locks/NAME.pyXY.txt`.
+A table, no code that acts. The first pins of each row are what AWS's container repositories install
+(aws/sagemaker-xgboost-container and aws/sagemaker-scikit-learn-container, one branch a tag) on the Python that AWS
+uses. Where that Python is missing on a machine, the next one of the row is used with the same library version: the
+tag's promise is the library, so only the packages around it are newer then. numpy differs from AWS's where AWS's does
+not fit the library's own wheel. `lock.py` turns each row into `locks/NAME.pyXY.txt`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Distribution -> the module that proves that it works.
+MODULES = {"xgboost": "xgboost", "xgboost-cpu": "xgboost", "scikit-learn": "sklearn", "torch": "torch"}
 # What the kit and users' scripts find in every environment besides the library itself.
 COMMON = ("pip", "setuptools<81", "wheel", "boto3", "requests", "PyYAML", "psutil", "uvicorn", "httptools", "uvloop")
 
@@ -56,27 +59,30 @@ def _table(name: str, library: str, version: str, pythons: dict[str, str]) -> En
 
 def _torch(version: str, vision: str, *pythons: str) -> Environment:
     """PyTorch with its torchvision, first on the Python of AWS's image (3.7 for its 3.6: the kit needs 3.7)."""
-    numpy = "numpy" if version >= "2.1" and pythons[0] == "3.13" else "numpy<2"
+    numpy = "numpy" if "3.13" in pythons else "numpy<2"      # the older ones were compiled for numpy 1
     return _table(f"pytorch-{version}", "torch", version,
-                  {python: f"torchvision=={vision} {numpy} pandas scipy scikit-learn" for python in pythons})
+                  dict.fromkeys(pythons, f"torchvision=={vision} {numpy} pandas scipy scikit-learn"))
 
 
 _WITH_XGBOOST = "scikit-learn scipy pandas pyarrow matplotlib"
-_OLD = f"numpy<1.24 {_WITH_XGBOOST} pandas<2 scikit-learn<1.3 scipy<1.11"     # what 0.72 to 1.6 call is gone later
-_OLD_312 = f"numpy<2 {_WITH_XGBOOST} pandas<2.2 scikit-learn<1.4"
+_AWS_0_90 = "numpy==1.18.1 pandas==0.25.3 scikit-learn==0.22.1 scipy==1.2.2 matplotlib==3.1.2 pyarrow==0.14.1"
+_AWS_3 = f"numpy==2.1.0 pandas==2.2.3 scipy==1.15.0 pyarrow==22.0.0 {_WITH_XGBOOST}"
+# What XGBoost 0.72 to 1.6 call has gone from later versions of these.
+_OLD = f"numpy<1.24 {_WITH_XGBOOST} pandas<2 scikit-learn<1.3 scipy<1.11 pyarrow<15"
+_OLD_312 = f"numpy<2 {_WITH_XGBOOST} pandas<2.2 scikit-learn<1.4 pyarrow<15"
 
 ENVIRONMENTS: tuple[Environment, ...] = (
     _xgboost("0.72", "0.72.1",
-             {"3.7": "numpy==1.18.1 pandas==0.25.3 scikit-learn==0.22.1 scipy==1.2.2 matplotlib==3.1.2 pyarrow"},
+             {"3.7": _AWS_0_90},
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("0.90-1", "0.90",
-             {"3.7": "numpy==1.18.1 pandas==0.25.3 scikit-learn==0.22.1 scipy==1.2.2 matplotlib==3.1.2 pyarrow"},
+             {"3.7": _AWS_0_90},
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("0.90-2", "0.90",
-             {"3.7": "numpy==1.18.4 pandas==1.0.4 scikit-learn==0.23.1 scipy==1.2.2 matplotlib==3.2.1 pyarrow"},
+             {"3.7": "numpy==1.18.4 pandas==1.0.4 scikit-learn==0.23.1 scipy==1.2.2 matplotlib==3.2.1 pyarrow==0.14.1"},
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("1.0-1", "1.0.0",
-             {"3.7": "numpy<1.20 pandas==1.1.3 scikit-learn==0.24.1 scipy==1.2.2 matplotlib==3.3.2 pyarrow"},
+             {"3.7": "numpy<1.20 pandas==1.1.3 scikit-learn==0.24.1 scipy==1.2.2 matplotlib==3.3.2 pyarrow==0.14.1"},
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("1.2-1", "1.2.0",
              {"3.7": "numpy==1.21.6 pandas==1.1.3 scikit-learn==0.23.2 scipy==1.5.3 matplotlib==3.3.2 pyarrow"},
@@ -86,21 +92,20 @@ ENVIRONMENTS: tuple[Environment, ...] = (
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("1.5-1", "1.5.2",
              {"3.8": "numpy==1.24.4 pandas==1.5.3 scikit-learn==0.24.1 scipy==1.8.0 matplotlib==3.4.1 pyarrow==14.0.1"},
-             {"3.9": _OLD, "3.10": _OLD, "3.11": _OLD, "3.12": _OLD_312}),
+             {"3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
     _xgboost("1.7-1", "1.7.4",
              {"3.10": "numpy==1.24.1 pandas==1.4.4 scikit-learn==1.0.2 scipy==1.9.3 matplotlib==3.6.3 pyarrow==14.0.1",
               "3.9": "numpy==1.24.1 pandas==1.2.4 scikit-learn==0.24.1 scipy==1.8.0 matplotlib==3.4.1 pyarrow==14.0.1"},
-             {"3.11": f"numpy==1.24.1 {_WITH_XGBOOST} pandas<2 scikit-learn<1.3 scipy==1.9.3",
+             {"3.11": f"numpy==1.24.1 {_WITH_XGBOOST} pandas<2 scikit-learn<1.3 scipy==1.9.3 pyarrow<15",
               "3.12": _OLD_312, "3.13": f"numpy>=2 {_WITH_XGBOOST} scikit-learn<1.6"}),
     _xgboost("3.0-5", "3.0.5",
-             {"3.10": f"numpy==2.1.0 pandas==2.2.3 scipy==1.15.0 pyarrow==22.0.0 {_WITH_XGBOOST}"},
-             {python: f"numpy==2.1.0 pandas==2.2.3 scipy==1.15.0 pyarrow==22.0.0 {_WITH_XGBOOST}"
-              for python in ("3.11", "3.12", "3.13")}),
+             {"3.10": _AWS_3},
+             dict.fromkeys(("3.11", "3.12", "3.13"), _AWS_3)),
     _xgboost("3.2-0", "3.2.0",
              {"3.12": f"numpy<3 pandas<3 {_WITH_XGBOOST}"},
-             {python: f"numpy<3 pandas<3 {_WITH_XGBOOST}" for python in ("3.11", "3.10", "3.13")}),
+             dict.fromkeys(("3.11", "3.10", "3.13"), f"numpy<3 pandas<3 {_WITH_XGBOOST}")),
     _sklearn("0.20.0", "0.20.0",
-             {"3.7": "numpy==1.19.5 pandas==0.25.3 scipy<1.6 pyarrow"}, {}),
+             {"3.7": "numpy==1.19.5 pandas==0.25.3 scipy<1.6 pyarrow==0.14.1"}, {}),
     _sklearn("0.23-1", "0.23.2",
              {"3.7": "numpy==1.19.2 pandas==1.1.3 scipy==1.5.3 pyarrow==1.0.0"},
              {"3.8": "numpy==1.19.2 pandas==1.1.3 scipy==1.5.3 pyarrow==1.0.0"}),
@@ -141,7 +146,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     _torch("1.11.0", "0.12.0", "3.8", "3.9", "3.10"),
     _torch("1.12.0", "0.13.0", "3.8", "3.9", "3.10"),
     _torch("1.12.1", "0.13.1", "3.8", "3.9", "3.10"),
-    _torch("1.13.1", "0.14.1", "3.9", "3.10", "3.11"),
+    _torch("1.13.1", "0.14.1", "3.9", "3.10"),
     _torch("2.0.0", "0.15.1", "3.10", "3.11"),
     _torch("2.0.1", "0.15.2", "3.10", "3.11"),
     _torch("2.1.0", "0.16.0", "3.10", "3.11"),

@@ -115,11 +115,11 @@ def numbers(name: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", name.split("-", 1)[1])[:3])
 
 
-def distance(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+def distance(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int]:
     """How far apart two versions are; at the same distance the newer comes first."""
-    padded = [tuple(list(version) + [0] * (3 - len(version))) for version in (one, other)]
-    apart = [abs(a - b) for a, b in zip(*padded, strict=True)]
-    return (*apart, 0 if padded[0] >= padded[1] else 1)
+    first, second = (sum(part * weight for part, weight in zip(version, (1_000_000, 1_000, 1)))
+                     for version in (one, other))
+    return abs(first - second), 0 if first >= second else 1
 
 
 def refusal(repository: str, available: Iterable[str]) -> AwsError:

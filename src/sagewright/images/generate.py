@@ -1,4 +1,4 @@
-"""Writes `registries.json` from the image tables of AWS's SDKs: which repositories exist, whose they are, which versions.
+"""Writes `registries.json` from the image tables of AWS's SDKs: which repositories and versions, in whose account.
 
 Run by hand when AWS publishes new images: `python -m sagewright.images.generate DIRECTORY...`, where each directory
 is an unpacked `sagemaker` or `sagemaker-core` wheel. Nothing imports this at run time; `uris.py` reads what it wrote.
@@ -15,7 +15,7 @@ from typing import Any
 
 OUTPUT = Path(__file__).with_name("registries.json")
 SUFFIXES = {"cn-": "amazonaws.com.cn", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov",
-            "us-isof-": "csp.hci.ic.gov", "": "amazonaws.com"}
+            "us-isof-": "csp.hci.ic.gov", "eusc-": "amazonaws.eu", "": "amazonaws.com"}
 
 
 def main(directories: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Which Python interpreters this machine has, by minor version, without starting any of them.
 
-`shelf.py` asks once per process. Looked at, in this order: the interpreter that runs Sagewright, `python3.N` on PATH and
-in the usual folders, pyenv's versions, uv's managed interpreters. Shims (pyenv's are shell scripts) and virtual
+`shelf.py` asks once per process. Looked at, in this order: the interpreter that runs Sagewright, `python3.N` on PATH
+and in the usual folders, pyenv's versions, uv's managed interpreters. Shims (pyenv's are shell scripts) and virtual
 environments are passed over: an environment must be made from an interpreter that stands on its own.
 """
 
@@ -42,7 +42,7 @@ def candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def is_program(path: str) -> bool:
     """Whether that is an executable binary rather than a script."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(4) in (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe") and os.access(path, os.X_OK)
     except OSError:
         return False
@@ -58,7 +58,7 @@ def is_public(path: str) -> bool:
 
 def _on_path(environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in (*environ.get("PATH", "").split(os.pathsep), *_FOLDERS):
-        if folder and os.path.isdir(folder):
+        if folder and Path(folder).is_dir():
             yield from sorted(Path(folder).glob("python3.[0-9]*"))
 
 

@@ -43,6 +43,13 @@ def refresh(prefix: Path, package: Path = PACKAGE) -> None:
         _write(prefix / "bin" / command, launcher(prefix, module), 0o755)
 
 
+def forget_old(prefix: Path, package: Path = PACKAGE) -> None:
+    """Remove copies of earlier kits. Run while no job runs."""
+    for copy in (prefix / "kit").glob("*"):
+        if copy.name != stamp(package):
+            shutil.rmtree(copy, ignore_errors=True)
+
+
 def launcher(prefix: Path, module: str) -> str:
     """A command that runs a module of the kit (through the shell: a #! line cannot be long)."""
     return f'#!/bin/sh\nexec {shlex.quote(f"{prefix}/bin/python")} -m {module} "$@"\n'

@@ -46,7 +46,8 @@ def cpu(text: str, keep_vision: bool = False) -> str:
 
 def compile_lock(environment: Environment, python: str) -> str:
     """Ask uv for exact pins; raises SystemExit with uv's words where there is no solution."""
-    command = [indexes.uv(), "pip", "compile", "-", "--python-version", python, "--python-platform", PLATFORM,
+    oldest = "3.7.9" if python == "3.7" else python     # pandas 1.2 refuses 3.7.0
+    command = [indexes.uv(), "pip", "compile", "-", "--python-version", oldest, "--python-platform", PLATFORM,
                "--only-binary", ":all:", "--no-header", "--no-annotate", "--quiet", "--no-config",
                *indexes.uv_flags(indexes.pip_settings(), find_links=False)]
     done = subprocess.run(command, input="\n".join(environment.pythons[python]), capture_output=True, text=True,

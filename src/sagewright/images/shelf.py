@@ -1,8 +1,8 @@
 """The shelf of environments: implements `core.seams.Images` for one server.
 
-`cli/assembly.py` makes one `Shelf` and puts it into `World.parts["images"]`; `sagemaker` asks `resolve` when a job or model
-is created, the engine asks `ready` and `build` when it starts. `resolve` and `ready` are dictionary look-ups after the
-first time; only `build` takes time.
+`cli/assembly.py` makes one `Shelf` and puts it into `World.parts["images"]`; `sagemaker` asks `resolve` when a job or
+model is created, the engine asks `ready` and `build` when it starts. `resolve` and `ready` are dictionary look-ups
+after the first time; only `build` takes time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sagewright.core.config import Config
 from sagewright.core.seams import Built, Image
-from sagewright.images import build, catalogue, choose, indexes, interpreters, kit, lock, uris
+from sagewright.images import build as builder
+from sagewright.images import catalogue, choose, indexes, interpreters, kit, lock, uris
 
 
 def cache_of(config: Config) -> Path:
@@ -51,9 +52,9 @@ class Shelf:
     def ready(self, image: Image) -> Built | None:
         """The environment if it is built."""
         built = self._built.get(image.environment)
-        if built is not None and os.path.exists(built.python):
+        if built is not None and Path(built.python).exists():
             return built
-        built = build.load(self.cache, self.recipe(image.environment))
+        built = builder.load(self.cache, self.recipe(image.environment))
         return self._keep(image.environment, built) if built is not None else None
 
     def build(self, image: Image, say: Callable[[str], None]) -> Built:
@@ -63,7 +64,7 @@ class Shelf:
             return there
         if image.note:
             say(image.note)
-        return self._keep(image.environment, build.build(self.cache, self.recipe(image.environment), say))
+        return self._keep(image.environment, builder.build(self.cache, self.recipe(image.environment), say))
 
     # -- what the command line uses ---------------------------------------------------------------------------------
     def image_of(self, name: str) -> Image:
@@ -71,7 +72,7 @@ class Shelf:
         choice = choose.choose(name, self.environments, self.machine, self.policy)
         return Image(name, "environment", name.split("-")[0], "", choice.environment.name, choice.note)
 
-    def recipe(self, name: str) -> build.Recipe:
+    def recipe(self, name: str) -> builder.Recipe:
         """What the named environment is made of here."""
         environment = next(one for one in self.environments if one.name == name)
         choice = choose.usable(environment, self.machine)
@@ -80,12 +81,13 @@ class Shelf:
             raise AssertionError("unreachable")
         text = lock.read(environment, choice.python)
         locks = (lock.cpu(text), text) if choice.cpu_torch else self._with_indexes(environment, text)
-        return build.Recipe(name, choice.python, self.interpreters[choice.python], locks)
+        return builder.Recipe(name, choice.python, self.interpreters[choice.python], locks,
+                            catalogue.MODULES.get(environment.library, "pip"))
 
     def prune(self) -> list[str]:
         """Remove environments that nothing in the catalogue can ask for any more."""
         usable = [one.name for one in self.environments if choose.usable(one, self.machine) is not None]
-        return build.prune(self.cache, {self.recipe(name).directory for name in usable})
+        return builder.prune(self.cache, {self.recipe(name).directory for name in usable})
 
     @cached_property
     def interpreters(self) -> dict[str, str]:

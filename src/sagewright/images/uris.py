@@ -1,7 +1,7 @@
 """Image URIs, as pure functions: taking one apart, and saying whether it is one of AWS's own images.
 
-`shelf.py` calls `parse`, `is_aws`, then `identify`. The facts come from `registries.json` (see `generate.py`): every repository
-that the tables of AWS's SDKs name, the account that owns it in each region, and the versions known.
+`shelf.py` calls `parse`, `is_aws`, then `identify`. The facts come from `registries.json` (see `generate.py`): every
+repository that the tables of AWS's SDKs name, the account that owns it in each region, and the versions known.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 from sagewright.core.errors import AwsError, validation
 
 _URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr(?P<fips>-fips)?\.(?P<region>[a-z]{2,3}(?:-[a-z]+)+-\d+)\.(?P<suffix>[a-z0-9.-]+)"
+    r"(?P<account>\d{12})\.dkr\.ecr(?P<fips>-fips)?\.(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+)\.(?P<suffix>[a-z0-9.-]+)"
     r"/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 # What may follow the version in a tag: nothing, "-cpu-py3", "-gpu-py312-cu129-ubuntu22.04-sagemaker", "-arm64", ...
-_REST = re.compile(r"(?P<arm>-arm64|-aarch64)?(?:-(?P<processor>cpu|gpu)(?:-(?P<python>py\d+))?(?P<more>(?:-[\w.]+)*))?")
+_REST = re.compile(
+    r"(?P<arm>-arm64|-aarch64)?(?:-(?P<processor>cpu|gpu)(?:-(?P<python>py\d+))?(?P<more>(?:-[\w.]+)*))?")
 
 
 @dataclass(frozen=True)
@@ -117,4 +118,4 @@ def _plausible(version: Mapping[str, Any], rest: re.Match[str]) -> bool:
     """Whether AWS publishes that version for that processor and Python."""
     processors, pythons = version["processors"], version["pythons"]
     return ((not rest["processor"] or not processors or rest["processor"] in processors)
-            and (not rest["python"] or not pythons or rest["python"] in pythons))
+            and (not rest["python"] or rest["python"] in (pythons or ("py3",))))
