@@ -230,3 +230,17 @@ def test_accounts_do_not_see_each_other(desk, role) -> None:  # noqa: ANN001
     other = desk.as_key(accounts.create_account_root(desk.world, "111111111111")[0])
     assert other.refused("iam", "GetRole", RoleName="train").code == "NoSuchEntity"
     assert other.iam("ListRoles")["Roles"] == []
+
+
+def test_lists_and_creations_show_less_than_gets(iam) -> None:  # noqa: ANN001
+    """Which members AWS leaves out where, as seen on AWS."""
+    more = {"PermissionsBoundary": S3_FULL, "Tags": [{"Key": "a", "Value": "b"}]}
+    made = iam("CreateRole", RoleName="r", Path="/x/", AssumeRolePolicyDocument=TRUST, **more)["Role"]
+    assert set(made) >= {"PermissionsBoundary", "Tags"}
+    listed = iam("ListRoles", PathPrefix="/x/")["Roles"][0]
+    assert not set(listed) & {"PermissionsBoundary", "Tags"}
+    policy = iam("CreatePolicy", PolicyName="p", Path="/x/", PolicyDocument=READ, Description="d")["Policy"]
+    assert not set(policy) & {"Description", "Tags"}
+    got = iam("GetPolicy", PolicyArn=policy["Arn"])["Policy"]
+    assert (got["Description"], got["Tags"]) == ("d", [])
+    assert not set(iam("ListPolicies", PathPrefix="/x/")["Policies"][0]) & {"Description", "Tags"}

@@ -28,6 +28,11 @@ def test_the_execution_role_may_do_what_a_job_needs(desk) -> None:  # noqa: ANN0
     answer = desk.iam("SimulatePrincipalPolicy", PolicySourceArn=desk.world.config.role_arn, ActionNames=actions)
     assert [each["EvalActionName"] for each in answer["EvaluationResults"]] == actions
     assert decisions(answer) == ["allowed"] * len(actions)
+    network = [f"ec2:{verb}NetworkInterface{what}" for verb in ("Create", "Delete") for what in ("", "Permission")]
+    sdk = [*network, "ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "glue:GetTable",
+           "glue:GetDatabase", "glue:GetPartitions"]
+    answer = desk.iam("SimulatePrincipalPolicy", PolicySourceArn=desk.world.config.role_arn, ActionNames=sdk)
+    assert decisions(answer) == ["allowed"] * len(sdk)
     refused = desk.iam("SimulatePrincipalPolicy", PolicySourceArn=desk.world.config.role_arn,
                        ActionNames=["iam:CreateUser", "kms:Decrypt"])
     assert decisions(refused) == ["implicitDeny"] * 2

@@ -20,6 +20,7 @@ from sagewright.core.store import Row
 from sagewright.core.world import World
 
 SESSION_NAME = "sagewright"
+_INLINE = "FeatureStore"  # reading the offline store's tables, which SageMaker's SDK asks of a role
 _POLICIES = ("AmazonSageMakerFullAccess", "AmazonS3FullAccess")
 
 
@@ -71,14 +72,18 @@ def execution_role(world: World) -> Row:
     call = Call(world, "iam", "CreateRole", "", config.account, identities.root_of(world, config.account),
                 {"Path": "/service-role/"})
     trust = {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": ["sagemaker.amazonaws.com", "scheduler.amazonaws.com"]},
+         "Action": "sts:AssumeRole"},
         {"Effect": "Allow", "Principal": {"AWS": f"arn:{config.partition}:iam::{config.account}:root"},
          "Action": "sts:AssumeRole"}]}
     name = config.role_arn.rsplit("/", 1)[-1]
     members = {"AssumeRolePolicyDocument": json.dumps(trust), "MaxSessionDuration": 43200,
                "Description": "SageMaker execution role, created by sagewright up"}
+    inline = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["glue:Get*", "athena:*"], "Resource": "*"}]}
     attached = [f"arn:{config.partition}:iam::aws:policy/{policy}" for policy in _POLICIES]
     try:
-        return records.create(call, records.ROLE, name, members, {"attached": attached})
+        return records.create(call, records.ROLE, name, members, {"attached": attached,
+                                                                    "inline": {_INLINE: json.dumps(inline)}})
     except AwsError:  # a role of that name under another path: the user's own
         return records.find(call, records.ROLE, name)

@@ -1,8 +1,8 @@
 """Policies that AWS manages: the ones that SageMaker users attach, by name.
 
-Called by policies.py and simulate.py. Short policies say what AWS's say. Those marked ABRIDGED grant less than AWS's,
-which run to hundreds of actions of services that are not here; they keep the statements about services that are. A
-policy that is not in the table does not exist (NoSuchEntity), rather than being something it is not.
+Called by policies.py and simulate.py. Short policies say what AWS's say. Those marked ABRIDGED grant less than AWS's:
+they leave out statements about services that are not here. A policy that is not in the table does not exist
+(NoSuchEntity), rather than being something it is not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sagewright.aws.iam import managed_sagemaker
 from sagewright.aws.iam.records import POLICY
 from sagewright.core.store import Row
 
@@ -33,53 +34,11 @@ def _service_linked(service: str, role: str) -> dict[str, Any]:
                   when={"StringLike": {"iam:AWSServiceName": service}})
 
 
-_DOMAIN_RESOURCES = [f"arn:aws:sagemaker:*:*:{kind}/*"
-                     for kind in ("domain", "user-profile", "app", "space", "flow-definition")]
-_OWN_BUCKETS = [f"arn:aws:s3:::*{word}*" for word in ("SageMaker", "Sagemaker", "sagemaker", "aws-glue")]
 _READ_ECR = ("ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer",
              "ecr:GetRepositoryPolicy", "ecr:DescribeRepositories", "ecr:ListImages", "ecr:DescribeImages",
              "ecr:BatchGetImage", "ecr:GetLifecyclePolicy", "ecr:GetLifecyclePolicyPreview", "ecr:ListTagsForResource",
              "ecr:DescribeImageScanFindings")
 _WRITE_ECR = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
-
-# AmazonSageMakerFullAccess, ABRIDGED: without Data Wrangler, Canvas, Glue, Cognito, Ground Truth and VPC statements.
-_SAGEMAKER_FULL = [
-    {"Effect": "Allow", "Action": ["sagemaker:*", "sagemaker-geospatial:*"], "NotResource": _DOMAIN_RESOURCES},
-    _allow("sagemaker:AddTags", on="arn:aws:sagemaker:*:*:space/*",
-           when={"StringEquals": {"sagemaker:TaggingAction": "CreateSpace"}}),
-    _allow("sagemaker:AddTags", on="arn:aws:sagemaker:*:*:app/*"),
-    _allow("sagemaker:CreatePresignedDomainUrl", "sagemaker:DescribeDomain", "sagemaker:ListDomains",
-           "sagemaker:DescribeUserProfile", "sagemaker:ListUserProfiles", "sagemaker:DescribeSpace",
-           "sagemaker:ListSpaces", "sagemaker:DescribeApp", "sagemaker:ListApps"),
-    _allow("sagemaker:*", on="arn:aws:sagemaker:*:*:flow-definition/*",
-           when={"StringEqualsIfExists": {"sagemaker:WorkteamType": ["private-crowd", "vendor-crowd"]}}),
-    _allow("application-autoscaling:*", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms",
-           "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics",
-           "cloudwatch:PutMetricAlarm", "cloudwatch:PutMetricData", *_READ_ECR, "ecr:CreateRepository",
-           "ecr:StartImageScan", "iam:GetRole", "iam:ListRoles", "kms:DescribeKey", "kms:ListAliases",
-           "lambda:ListFunctions", "logs:CreateLogDelivery", "logs:CreateLogGroup", "logs:CreateLogStream",
-           "logs:DeleteLogDelivery", "logs:Describe*", "logs:GetLogDelivery", "logs:GetLogEvents",
-           "logs:ListLogDeliveries", "logs:PutLogEvents", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
-           "s3:ListAllMyBuckets", "sns:ListTopics", "tag:GetResources"),
-    _allow("ecr:SetRepositoryPolicy", "ecr:CompleteLayerUpload", "ecr:BatchDeleteImage", "ecr:UploadLayerPart",
-           "ecr:DeleteRepositoryPolicy", "ecr:InitiateLayerUpload", "ecr:DeleteRepository", "ecr:PutImage",
-           on="arn:aws:ecr:*:*:repository/*sagemaker*"),
-    _allow("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", on=_OWN_BUCKETS),
-    _allow("s3:GetObject", on="arn:aws:s3:::*",
-           when={"StringEqualsIgnoreCase": {"s3:ExistingObjectTag/SageMaker": "true"}}),
-    _allow("s3:CreateBucket", "s3:GetBucketLocation", "s3:ListBucket", "s3:ListAllMyBuckets", "s3:GetBucketCors",
-           "s3:PutBucketCors"),
-    _allow("s3:GetBucketAcl", "s3:PutObjectAcl", on=_OWN_BUCKETS),
-    _allow("lambda:InvokeFunction", on=[f"arn:aws:lambda:*:*:function:*{word}*" for word in
-                                        ("SageMaker", "sagemaker", "Sagemaker", "LabelingFunction")]),
-    _service_linked("sagemaker.application-autoscaling.amazonaws.com",
-                    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"),
-    _allow("sns:Subscribe", "sns:CreateTopic", "sns:Publish",
-           on=[f"arn:aws:sns:*:*:*{word}*" for word in ("SageMaker", "Sagemaker", "sagemaker")]),
-    _pass_role("glue.amazonaws.com", "robomaker.amazonaws.com", "states.amazonaws.com",
-               on="arn:aws:iam::*:role/*AmazonSageMaker*"),
-    _pass_role("sagemaker.amazonaws.com"),
-]
 
 _READ_SAGEMAKER = ("sagemaker:Describe*", "sagemaker:List*", "sagemaker:BatchGetMetrics",
                    "sagemaker:GetDeviceRegistration", "sagemaker:GetDeviceFleetReport",
@@ -89,6 +48,8 @@ _READ_SAGEMAKER = ("sagemaker:Describe*", "sagemaker:List*", "sagemaker:BatchGet
                    "sagemaker:GetModelPackageGroupPolicy")
 _READ_LOGS = ("logs:Describe*", "logs:Get*", "logs:List*", "logs:StartQuery", "logs:StopQuery", "logs:TestMetricFilter",
               "logs:FilterLogEvents", "logs:StartLiveTail", "logs:StopLiveTail", "cloudwatch:GenerateQuery")
+_READ_TELEMETRY = ("cloudwatch:GenerateQueryResultsSummary", "observabilityadmin:GetS3TableIntegration",
+                   "observabilityadmin:ListS3TableIntegrations", "observabilityadmin:ListTelemetryPipelines")
 _READ_CLOUDWATCH = ("cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*")
 _READ_S3 = ("s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*")
 
@@ -98,9 +59,9 @@ _TABLE: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
     "PowerUserAccess": (
         "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
         [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"},
-         _allow("account:GetAccountInformation", "account:GetPrimaryEmail", "account:ListRegions",
-                "iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole", "iam:ListRoles",
-                "organizations:DescribeOrganization")]),
+         _allow("account:GetAccountInformation", "account:GetGovCloudAccountInformation", "account:GetPrimaryEmail",
+                "account:ListRegions", "iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole", "iam:ListRoles",
+                "organizations:DescribeEffectivePolicy", "organizations:DescribeOrganization")]),
     "ReadOnlyAccess": (  # ABRIDGED to the services that are here
         "Provides read-only access to AWS services and resources.",
         [_allow(*_READ_SAGEMAKER, *_READ_LOGS, *_READ_CLOUDWATCH, *_READ_S3, *_READ_ECR, "iam:Get*", "iam:List*",
@@ -122,7 +83,8 @@ _TABLE: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
                 "iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy")]),
     "IAMUserChangePassword": (
         "Provides the ability for an IAM user to change their own password.",
-        [_allow("iam:ChangePassword", on=["arn:aws:iam::*:user/${aws:username}"]),
+        [_allow("iam:ChangePassword", on=["arn:aws:iam::*:user/${aws:username}",
+                                            "arn:aws:iam::*:user/*/${aws:username}"]),
          _allow("iam:GetAccountPasswordPolicy")]),
     "AmazonS3FullAccess": ("Provides full access to all buckets via the AWS Management Console.",
                            [_allow("s3:*", "s3-object-lambda:*")]),
@@ -130,18 +92,21 @@ _TABLE: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
                                [_allow(*_READ_S3)]),
     "AmazonSageMakerFullAccess": (
         "Provides full access to Amazon SageMaker via the AWS Management Console and SDK. Also provides select access "
-        "to related services (e.g., S3, ECR, CloudWatch Logs).", _SAGEMAKER_FULL),
+        "to related services (e.g., S3, ECR, CloudWatch Logs).", managed_sagemaker.FULL_ACCESS),
     "AmazonSageMakerReadOnly": (
         "Provides read only access to Amazon SageMaker via the AWS Management Console and SDK.",
-        [_allow(*_READ_SAGEMAKER, "application-autoscaling:DescribeScalableTargets",
+        [_allow(*_READ_SAGEMAKER), _allow("application-autoscaling:DescribeScalableTargets",
                 "application-autoscaling:DescribeScalingActivities", "application-autoscaling:DescribeScalingPolicies",
                 "application-autoscaling:DescribeScheduledActions", "aws-marketplace:ViewSubscriptions",
-                "cloudwatch:DescribeAlarms", "ecr:Describe*")]),
+                "cloudwatch:DescribeAlarms", "cognito-idp:DescribeUserPool", "cognito-idp:DescribeUserPoolClient",
+                "cognito-idp:ListGroups", "cognito-idp:ListIdentityProviders", "cognito-idp:ListUserPoolClients",
+                "cognito-idp:ListUserPools", "cognito-idp:ListUsers", "cognito-idp:ListUsersInGroup",
+                "ecr:Describe*")]),
     "AmazonSageMakerFeatureStoreAccess": (
         "Provides permissions required to enable the offline store for an Amazon SageMaker FeatureStore feature group.",
         [_allow("s3:PutObject", "s3:GetBucketAcl", "s3:PutObjectAcl", on=[
             f"arn:aws:s3:::*{word}*" for word in ("SageMaker", "Sagemaker", "sagemaker")]),
-         _allow("s3:GetObject", on=[f"arn:aws:s3:::*{word}*/metadata/*.json"
+         _allow("s3:GetObject", on=[f"arn:aws:s3:::*{word}*/metadata/*"
                                     for word in ("SageMaker", "Sagemaker", "sagemaker")]),
          _allow("glue:GetTable", "glue:UpdateTable", on=["arn:aws:glue:*:*:catalog",
                 "arn:aws:glue:*:*:database/sagemaker_featurestore",
@@ -160,14 +125,16 @@ _TABLE: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
         "Provides full access to CloudWatch.",
         [_allow("autoscaling:Describe*", "cloudwatch:*", "logs:*", "sns:*", "iam:GetPolicy", "iam:GetPolicyVersion",
                 "iam:GetRole", "oam:ListSinks"),
-         _service_linked("events.amazonaws.com", "AWSServiceRoleForCloudWatchEvents*")]),
+         _service_linked("events.amazonaws.com", "AWSServiceRoleForCloudWatchEvents*"),
+         _allow("oam:ListAttachedLinks", on="arn:aws:oam:*:*:sink/*")]),
     "CloudWatchReadOnlyAccess": (  # ABRIDGED to the services that are here
         "Provides read only access to CloudWatch.",
         [_allow("application-autoscaling:DescribeScalingPolicies", *_READ_CLOUDWATCH, *_READ_LOGS, "sns:Get*",
                 "sns:List*")]),
     "CloudWatchLogsFullAccess": ("Provides full access to CloudWatch Logs",
-                                 [_allow("logs:*", "cloudwatch:GenerateQuery")]),
-    "CloudWatchLogsReadOnlyAccess": ("Provides read only access to CloudWatch Logs", [_allow(*_READ_LOGS)]),
+                                 [_allow("logs:*", "cloudwatch:GenerateQuery", *_READ_TELEMETRY)]),
+    "CloudWatchLogsReadOnlyAccess": ("Provides read only access to CloudWatch Logs",
+                                     [_allow(*_READ_LOGS, *_READ_TELEMETRY)]),
     "service-role/AWSLambdaBasicExecutionRole": (
         "Provides write permissions to CloudWatch Logs.",
         [_allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")]),
@@ -184,11 +151,16 @@ _TABLE: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
          _pass_role("lambda.amazonaws.com", on="*"),
          _allow("logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents",
                 on="arn:aws:logs:*:*:log-group:/aws/lambda/*")]),
-    "AmazonSNSFullAccess": ("Provides full access to Amazon SNS via the AWS Management Console.", [_allow("sns:*")]),
-    "AmazonSNSReadOnlyAccess": ("Provides read only access to Amazon SNS via the AWS Management Console.",
-                                [_allow("sns:GetTopicAttributes", "sns:List*")]),
+    "AmazonSNSFullAccess": (  # ABRIDGED: without text messages
+        "Provides full access to Amazon SNS via the AWS Management Console.", [_allow("sns:*")]),
+    "AmazonSNSReadOnlyAccess": (  # ABRIDGED: without text messages
+        "Provides read only access to Amazon SNS via the AWS Management Console.",
+                                [_allow("sns:GetTopicAttributes", "sns:List*", "sns:CheckIfPhoneNumberIsOptedOut",
+                                        "sns:GetDataProtectionPolicy", "sns:GetEndpointAttributes",
+                                        "sns:GetPlatformApplicationAttributes", "sns:GetSMSAttributes",
+                                        "sns:GetSMSSandboxAccountStatus", "sns:GetSubscriptionAttributes")]),
     "AmazonSQSFullAccess": ("Provides full access to Amazon SQS via the AWS Management Console.", [_allow("sqs:*")]),
-    "AmazonEventBridgeFullAccess": (
+    "AmazonEventBridgeFullAccess": (  # ABRIDGED to the services that are here
         "Provides full access to Amazon EventBridge.",
         [_allow("events:*", "schemas:*", "scheduler:*", "pipes:*"),
          _pass_role("events.amazonaws.com", "scheduler.amazonaws.com", "pipes.amazonaws.com")]),

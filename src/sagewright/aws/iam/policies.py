@@ -27,14 +27,15 @@ def create_policy(call: Call) -> dict[str, Any]:
         members["Description"] = description
     version = {"VersionId": "v1", "Document": document, "CreateDate": now}
     row = records.create(call, POLICY, call.params["PolicyName"], members, {"versions": [version], "next": 2})
-    return {"Policy": _described(call, row, Counter(), Counter(), records.described(call, row))}
+    return {"Policy": _described(call, row, Counter(), Counter(), {
+        member: value for member, value in records.described(call, row).items() if member != "Description"})}
 
 
 def get_policy(call: Call) -> dict[str, Any]:
     """A policy by ARN, with how many entities use it."""
     row = _find(call)
     attached, boundaries = usage.counts(call)
-    return {"Policy": _described(call, row, attached, boundaries, records.described(call, row))}
+    return {"Policy": _described(call, row, attached, boundaries, {"Tags": [], **records.described(call, row)})}
 
 
 def list_policies(call: Call) -> dict[str, Any]:

@@ -151,13 +151,15 @@ def remove(call: Call, row: Row) -> None:
 def described(call: Call, row: Row) -> dict[str, Any]:
     """What Get answers: the body with its documents encoded and its tags."""
     found = listed(row)
+    if "PermissionsBoundary" in row.body:
+        found["PermissionsBoundary"] = row.body["PermissionsBoundary"]
     tags = call.store.tags(row.arn)
     return {**found, "Tags": tags} if tags else found
 
 
 def listed(row: Row) -> dict[str, Any]:
-    """What List and Create answer: the body with its trust policy encoded."""
-    body = dict(row.body)
+    """What List answers: the body with its trust policy encoded, without boundary and tags."""
+    body = {member: value for member, value in row.body.items() if member != "PermissionsBoundary"}
     if "AssumeRolePolicyDocument" in body:
         body["AssumeRolePolicyDocument"] = encoded(body["AssumeRolePolicyDocument"])
     return body
