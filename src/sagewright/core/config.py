@@ -15,7 +15,6 @@ class Config:
     database_url: SQLAlchemy URL; empty means SQLite in the data directory.
     s3_url: an external S3 endpoint to use instead of the local object store; empty means local.
     hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off).
-    verify_signatures: refuse unsigned or wrongly signed requests.
     egress: what the CONNECT proxy does with hosts that are not AWS: refuse, registries, allow.
     image_policy: exact refuses an image whose library version cannot be had; nearest takes the closest one.
     runtime: auto, bwrap, docker or process. test_hooks: enables POST /_sagewright/reset.
@@ -30,7 +29,6 @@ class Config:
     database_url: str = ""
     s3_url: str = ""
     hold: float = 2.0
-    verify_signatures: bool = True
     egress: str = "registries"
     egress_allow: tuple[str, ...] = field(default_factory=tuple)
     image_policy: str = "nearest"

@@ -22,6 +22,7 @@ from sagewright.core.http import Reply, Request
 from sagewright.core.world import World
 from sagewright.gateway import audit as call_log
 from sagewright.gateway import policy, route, s3_route, sigv4, validate, wire
+from sagewright.gateway.route import Route
 
 _MOST = 64 * 1024 * 1024  # no modelled request that is not a stream comes near this
 
@@ -38,7 +39,7 @@ class Exchange:
     request: Request
     buffered: bytes | None
     request_id: str = ""
-    route: route.Route | None = None
+    route: Route | None = None
     verified: Any = None
     call: Call | None = None
     reply: Reply | None = None
@@ -46,7 +47,7 @@ class Exchange:
     error: AwsError | None = None
 
     @property
-    def resolved(self) -> route.Route:
+    def resolved(self) -> Route:
         assert self.route is not None
         return self.route
 
@@ -100,9 +101,7 @@ def authorize(x: Exchange) -> None:
 
 def check(x: Exchange) -> None:
     """The model's constraints, in AWS's words."""
-    if x.resolved.service != "s3":
-        validate.check(model.operation(x.resolved.service, x.resolved.operation), x.the_call.params,
-                       x.resolved.service)
+    validate.check(model.operation(x.resolved.service, x.resolved.operation), x.the_call.params, x.resolved.service)
 
 
 def invoke(x: Exchange) -> None:

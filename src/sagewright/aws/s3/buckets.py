@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sagewright.aws.s3.tables import BUCKETS
-from sagewright.core.call import Call
+from sagewright.core.call import ANONYMOUS, Call
 from sagewright.core.errors import AwsError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
@@ -81,6 +81,7 @@ def find(call: Call, name: str | None = None, owner: str = "ExpectedBucketOwner"
         if not _NAME.match(name) and not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", name):
             raise AwsError("InvalidBucketName", "The specified bucket is not valid.", 400, {"BucketName": name})
         raise no_such(name)
+    _check_region(call, bucket)
     expected = call.params.get(owner)
     if expected and expected != bucket.account:
         if not re.fullmatch(r"\d{12}", str(expected)):
@@ -88,6 +89,20 @@ def find(call: Call, name: str | None = None, owner: str = "ExpectedBucketOwner"
                            f"an AWS Account ID... [{expected}]")
         raise AwsError("AccessDenied", "Access Denied", 403)
     return bucket
+
+
+def _check_region(call: Call, bucket: Bucket) -> None:
+    """Refuse a request signed for another region than the bucket's: SDKs follow `Region` and sign again."""
+    if call.http is None or call.principal is ANONYMOUS or call.region == bucket.region \
+            or call.operation == "GetBucketLocation":
+        return
+    words = f"the region '{call.region}' is wrong; expecting '{bucket.region}'"
+    headers = {"x-amz-bucket-region": bucket.region}
+    if "X-Amz-Credential=" in call.http.query:
+        raise AwsError("AuthorizationQueryParametersError", f"Error parsing the X-Amz-Credential parameter; {words}", 400,
+                       {"Region": bucket.region}, headers)
+    raise AwsError("AuthorizationHeaderMalformed", f"The authorization header is malformed; {words}", 400,
+                   {"Region": bucket.region}, headers)
 
 
 def check_name(name: str) -> None:
