@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from sagewright.engine.instances import Instance
 
 OVERCOMMIT = 2.0
-FLOOR = 0.05
+FLOOR, FLOOR_MOST = 0.05, 2 << 30  # of the machine's memory, and in bytes
 SYSTEM_MEMORY = 0.05  # of the machine's memory, kept out of every grant
 GIB = 1 << 30
 
@@ -85,7 +85,7 @@ def admit(waiting: Sequence[Claim], running: Sequence[Claim], machine: Machine, 
     started: list[str] = []
     batch_blocked = gpu_blocked = False
     for claim in waiting:
-        if free_memory < FLOOR * machine.memory and (running or started):
+        if free_memory < min(FLOOR * machine.memory, FLOOR_MOST) and (running or started):
             break
         wants_gpus = claim.grant.gpus * claim.hosts
         if wants_gpus > gpus or (wants_gpus and gpu_blocked):
