@@ -96,13 +96,14 @@ def _check_region(call: Call, bucket: Bucket) -> None:
     if call.http is None or call.principal is ANONYMOUS or call.region == bucket.region \
             or call.operation == "GetBucketLocation":
         return
+    in_query = "X-Amz-Credential=" in call.http.query
+    if not in_query and not call.http.headers.get("authorization").startswith("AWS4-"):
+        return  # Signature Version 2 names no region
     words = f"the region '{call.region}' is wrong; expecting '{bucket.region}'"
     headers = {"x-amz-bucket-region": bucket.region}
-    if "X-Amz-Credential=" in call.http.query:
-        raise AwsError("AuthorizationQueryParametersError", f"Error parsing the X-Amz-Credential parameter; {words}", 400,
-                       {"Region": bucket.region}, headers)
-    raise AwsError("AuthorizationHeaderMalformed", f"The authorization header is malformed; {words}", 400,
-                   {"Region": bucket.region}, headers)
+    code, place = ("AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter") if in_query \
+        else ("AuthorizationHeaderMalformed", "The authorization header is malformed")
+    raise AwsError(code, f"{place}; {words}", 400, {"Region": bucket.region}, headers)
 
 
 def check_name(name: str) -> None:
