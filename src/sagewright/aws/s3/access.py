@@ -51,22 +51,31 @@ def require(call: Call, bucket: Bucket, action: str, key: str | None = None,
 
 
 def allowed(call: Call, bucket: Bucket, action: str, key: str | None = None,
-            meta: Mapping[str, Any] | None = None) -> bool:
-    """Whether bucket owner, bucket policy or an ACL lets the caller do `action`, and no statement denies it."""
+            meta: Mapping[str, Any] | None = None, listing: str | None = None) -> bool:
+    """Whether bucket owner, bucket policy or an ACL lets the caller do `action`, and no statement denies it.
+
+    `listing` stands in for the prefix of a ListBucket that is only asked about because a key was not found.
+    """
     who = call.principal
     text = bucket.settings.get("Policy")
-    if text is None and who.account == bucket.account:
+    owner = bucket.account
+    if meta is not None and bucket.ownership not in ("", "BucketOwnerEnforced"):
+        owner = meta.get("Owner", owner)
+    if text is None and who.account == owner:
         return True
     verdict = ""
     document: Mapping[str, Any] = {}
     if text is not None:
         document = policy.parse(text)
         resource = bucket.arn if key is None else f"{bucket.arn}/{key}"
-        verdict = policy.verdict(document, who, action, resource, _context(call, meta))
+        context = _context(call, meta)
+        if listing is not None:
+            context["s3:prefix"] = listing
+        verdict = policy.verdict(document, who, action, resource, context)
     if verdict == "deny":
         # The account's root can always repair a policy that locks everybody out.
         return who.is_root and who.account == bucket.account and action.endswith("BucketPolicy")
-    if who.account == bucket.account:
+    if who.account == owner:
         return True
     if verdict == "allow" and not (bucket.blocks("RestrictPublicBuckets") and policy.is_public(document)):
         return True
@@ -80,8 +89,6 @@ def _acl_allows(call: Call, bucket: Bucket, action: str, meta: Mapping[str, Any]
     public = not (bucket.blocks("IgnorePublicAcls") or bucket.blocks("RestrictPublicBuckets"))
     grants = bucket.settings.get("Acl") or []
     if meta is not None and action not in _OF_BUCKET:
-        if meta.get("Owner") == call.principal.account:
-            return True
         grants = meta.get("Acl") or []
     return acl.allows(grants, call.principal, permission, public)
 

@@ -55,7 +55,7 @@ def readable(call: Call, bucket: Bucket, key: str, data: bool, action: str = "s3
     try:
         found = versions.resolve(call, bucket, versions.key_bytes(key, call.http), data, method)
     except AwsError as missing:
-        if missing.status == 404 and not access.allowed(call, bucket, "s3:ListBucket"):
+        if missing.status == 404 and not access.allowed(call, bucket, "s3:ListBucket", listing=key):
             raise access.denied() from missing
         raise
     access.require(call, bucket, action, key, {"Owner": bucket.account, **found.meta})

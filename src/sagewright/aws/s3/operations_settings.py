@@ -26,6 +26,7 @@ def put_bucket_policy(call: Call) -> dict[str, Any]:
     if bucket.blocks("BlockPublicPolicy") and policy.is_public(document):
         raise access.denied()
     buckets.put(call, bucket, "Policy", text)
+    call.reply_status = 204
     return {}
 
 
@@ -60,6 +61,7 @@ def put_bucket_tagging(call: Call) -> dict[str, Any]:
     """Replace the bucket's tags."""
     bucket = access.enter(call, "s3:PutBucketTagging")
     buckets.put(call, bucket, "Tagging", tagging.from_document(call.params["Tagging"], 50))
+    call.reply_status = 204
     return {}
 
 
@@ -81,7 +83,8 @@ def delete_bucket_tagging(call: Call) -> dict[str, Any]:
 def get_bucket_acl(call: Call) -> dict[str, Any]:
     """The bucket's owner and grants."""
     bucket = access.enter(call, "s3:GetBucketAcl")
-    return {"Owner": acl.owner(bucket.account), "Grants": bucket.settings.get("Acl") or acl.private(bucket.account)}
+    return {"Owner": acl.owner(bucket.account),
+            "Grants": bucket.settings.get("Acl", acl.private(bucket.account))}
 
 
 def put_bucket_acl(call: Call) -> dict[str, Any]:
@@ -160,7 +163,7 @@ def get_object_acl(call: Call) -> dict[str, Any]:
     bucket = buckets.find(call)
     found = readable(call, bucket, call.params["Key"], False, "s3:GetObjectAcl")
     owner = found.meta.get("Owner", bucket.account)
-    return {"Owner": acl.owner(owner), "Grants": found.meta.get("Acl") or acl.private(owner)}
+    return {"Owner": acl.owner(owner), "Grants": found.meta.get("Acl", acl.private(owner))}
 
 
 def put_object_acl(call: Call) -> dict[str, Any]:
