@@ -178,7 +178,7 @@ def test_endless_output_is_bounded_and_the_job_still_ends(lab):
     while not lab.engine.observe(handle).exited:
         spool = lab.data_dir / "jobs" / handle / "algo-1" / "log.spool"
         worst = max(worst, spool.stat().st_blocks * 512 if spool.exists() else 0)
-    assert lab.engine.observe(handle).ended_by == "max_runtime" and worst < 160 << 20
+    assert lab.engine.observe(handle).ended_by == "max_runtime" and worst < 128 << 20
 
 
 def test_binary_output_tabs_and_long_lines_become_log_lines(lab):

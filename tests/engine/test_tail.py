@@ -78,3 +78,13 @@ def test_a_catastrophic_regex_is_interrupted_once():
         scanner.scan()
     assert said == ["[sagewright] The metric bad is off: its regex took longer than 0.2 s on one line."]
     assert time.monotonic() - before < 20
+
+
+def test_a_spool_that_is_never_empty_stays_small_on_disk(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    for _ in range(120):
+        spool.append(["x" * 10_000] * 40, 1.0)
+        while spool.waiting > 1 << 20:
+            spool.shipped(spool.batch()[1])
+    place = tmp_path / "spool"
+    assert place.stat().st_size > 40 << 20 > 3 * place.stat().st_blocks * 512

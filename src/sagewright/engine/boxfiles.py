@@ -15,7 +15,7 @@ def write_etc(directory: Path, hostname: str, uid: int | None) -> None:
     files = {
         "passwd": root + nobody + job,
         "group": "root:x:0:\nnogroup:x:65534:\n" + (f"job:x:{uid}:\n" if uid is not None else ""),
-        "hosts": f"127.0.0.1 localhost {hostname}\n::1 localhost ip6-localhost\n",
+        "hosts": f"127.0.0.1 localhost {hostname}\n::1 ip6-localhost\n",
         "resolv.conf": "",
         "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
     }

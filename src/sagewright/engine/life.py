@@ -218,8 +218,6 @@ class Running:
         words = {"PATH": f"{built['prefix']}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root",
                  "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "HOSTNAME": self.host.name,
                  "AWS_REGION": plan["region"], "AWS_DEFAULT_REGION": plan["region"], **built["env"]}
-        if placement["gpus"]:
-            words["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in range(len(placement["gpus"])))
         if placement["serve_dir"]:
             words["SAGEWRIGHT_SERVE_SOCKET"] = SERVE_SOCKET
         if not plan["isolated"]:

@@ -257,6 +257,7 @@ class LocalEngine:
         held = jobs.lock(job.host)
         try:
             with (job.host / "agent.log").open("ab") as output:
+                os.fchmod(output.fileno(), 0o600)
                 job.agent = subprocess.Popen(
                     [sys.executable, "-S", "-P", "-m", "sagewright.engine.host", str(job.host), str(held)],
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, pass_fds=[held],
@@ -269,7 +270,7 @@ class LocalEngine:
     # -- what became of them -----------------------------------------------------------------------------------------
     def _attach(self) -> None:
         """Find the jobs of an earlier life."""
-        for directory in sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime):
+        for directory in sorted(self._folder.iterdir(), key=_submitted):
             plan = jobs.load(directory / "plan.json")
             if directory.name.startswith(".") or plan is None:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -376,6 +377,13 @@ class LocalEngine:
                 watcher(job.plan["arn"])
             except Exception:  # noqa: BLE001 - a watcher's fault is not the job's
                 log.trouble("watcher failed", arn=job.plan["arn"])
+
+
+def _submitted(directory: Path) -> float:
+    """When that job was written down, to queue it where it was."""
+    with suppress(FileNotFoundError):
+        return (directory / "plan.json").stat().st_mtime
+    return 0.0
 
 
 def _image(plan: dict[str, Any]) -> Image:

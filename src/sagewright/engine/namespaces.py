@@ -66,6 +66,13 @@ def no_new_privileges() -> None:
     _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
+def punch_hole(fd: int, offset: int, length: int) -> None:
+    """Give the blocks of a part of a file back; it reads as zeros, and the file stays as long as it was."""
+    keep_size_and_punch = 3
+    _check(_libc.fallocate(ctypes.c_int(fd), ctypes.c_int(keep_size_and_punch), ctypes.c_long(offset),
+                           ctypes.c_long(length)), "fallocate")
+
+
 def loopback_up() -> None:
     """Bring this network namespace's loopback interface up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:

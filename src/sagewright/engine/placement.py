@@ -103,12 +103,20 @@ def told(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str
     return {**pip, **environment}, [(path, path) for path in dict.fromkeys([*files, *paths])]
 
 
+def _devices(gpus: list[int]) -> list[str]:
+    """The device nodes of these GPUs and the driver's own; a job sees no others, so its GPUs count from 0."""
+    if not gpus:
+        return []
+    shared = [str(path) for path in sorted(Path("/dev").glob("nvidia*")) if not path.name[6:].isdigit()]
+    return [*(f"/dev/nvidia{index}" for index in gpus), *shared]
+
+
 def describe(plan: Plan, grant: Grant, built: Built, given: Mapping[str, Any]) -> dict[str, Any]:
     """The placement as the agent reads it. `given` has the engine's own facts: uid, gateway, runtime, notes, ..."""
     environment, binds = told(given.pop("environment"))  # type: ignore[attr-defined]
     return {
         "cpus": grant.cpus, "memory": grant.memory, "hosts": plan.instance_count, "environment": environment,
-        "binds": binds, "devices": sorted(str(path) for path in Path("/dev").glob("nvidia*")) if given["gpus"] else [],
+        "binds": binds, "devices": _devices(given["gpus"]),
         "built": {"prefix": built.prefix, "python": built.python, "binds": list(built.binds), "env": dict(built.env)},
         **given,
     }  # fmt: skip

@@ -17,10 +17,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from sagewright.engine import namespaces
 from sagewright.engine.caller import Caller, CallError
 
 LINE = 200_000  # bytes; AWS allows 256 KiB with overhead
 SPOOL = 64 << 20
+HOLE = 8 << 20
 KEPT = 512 << 20  # all that one host may log
 BATCH_BYTES, BATCH_EVENTS, OVERHEAD = 900_000, 5_000, 26
 _CONTROL = {code: f"#{code:03o}" for code in (*range(10), *range(11, 32), 127)}
@@ -56,7 +58,7 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._start, self._end = 0, os.fstat(self._file).st_size
+        self._start, self._end, self._given_back = 0, os.fstat(self._file).st_size, 0
         self.changed = threading.Condition()
 
     def append(self, lines: list[str], at: float) -> None:
@@ -93,7 +95,11 @@ class Spool:
             self._start = offset
             if self._start == self._end:
                 os.ftruncate(self._file, 0)
-                self._start = self._end = 0
+                self._start = self._end = self._given_back = 0
+            elif self._start - self._given_back > HOLE:
+                with suppress(OSError):  # not every file system can
+                    namespaces.punch_hole(self._file, 0, self._start)
+                self._given_back = self._start
             self.changed.notify_all()
 
 
