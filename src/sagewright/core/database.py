@@ -113,8 +113,11 @@ def _in_savepoint(connection: sa.Connection, change: Callable[[sa.Connection], A
     try:
         value = change(connection)
     except Exception as error:  # noqa: BLE001 - handed to the caller of write()
-        connection.exec_driver_sql("ROLLBACK TO job")
-        connection.exec_driver_sql("RELEASE job")
+        try:
+            connection.exec_driver_sql("ROLLBACK TO job")
+            connection.exec_driver_sql("RELEASE job")
+        except sa.exc.OperationalError:  # on a full disk SQLite has undone the whole transaction: say what went wrong
+            raise error from None
         return None, error
     connection.exec_driver_sql("RELEASE job")
     return value, None

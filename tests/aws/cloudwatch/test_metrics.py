@@ -274,3 +274,21 @@ def test_old_points_are_rolled_up_then_dropped(world) -> None:
     assert points.read(metric, base, base + 3600, 300)[base, "None"].total == 10
     assert spans(base + 64 * 86400) == {3600: 60}
     assert spans(base + 456 * 86400) == {}
+
+
+def test_a_full_disk_delays_what_was_put_in_process_and_refuses_the_rest(ask, world) -> None:
+    metrics = world.parts["metrics"]
+
+    def allow(pages: int) -> None:  # what SQLite then says is what it says when the disk is full
+        metrics.points.db.write(lambda tx: tx.exec_driver_sql(f"PRAGMA max_page_count={pages}").close())
+
+    allow(30)
+    metrics.put(ACCOUNT, REGION, "ns", [(f"m{n}", {}, 1.0, "None", NOW) for n in range(3000)])
+    with pytest.raises(Exception, match="full"):
+        metrics.flush()
+    with pytest.raises(AwsError) as refused:
+        ask("PutMetricData", Namespace="ns", MetricData=[{"MetricName": f"x{n}", "Value": 1} for n in range(1000)])
+    assert refused.value.status == 500
+    allow(1_000_000)
+    metrics.flush()
+    assert read(ask, MetricName="m2999")[0]["Sum"] == 1

@@ -9,7 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from sagewright.aws.logs.events import Events
+from sagewright.core.errors import AwsError
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 DAY = 86_400_000
@@ -17,7 +20,10 @@ DAY = 86_400_000
 WRITER = """
 import sys
 from pathlib import Path
+import pytest
+
 from sagewright.aws.logs.events import Events
+from sagewright.core.errors import AwsError
 events = Events(Path(sys.argv[1]))
 events.create("g", "s", 0)
 n = 0
@@ -120,3 +126,23 @@ def test_metric_filters_feed_the_metrics_part(world, ask) -> None:
     lines = ['{"latency": 5, "model": "m"}', '{"latency": 50, "model": "m"}', '{"latency": 60}', "text"]
     logs.append(ACCOUNT, REGION, "g", "s", [(1000 * n, line) for n, line in enumerate(lines, start=1)])
     assert heard.data == [(ACCOUNT, REGION, "n", [("slow", {"Model": "m"}, 50.0, "None", 2.0)])]
+
+
+def test_a_full_disk_refuses_writes_and_keeps_the_rest(world, ask, stream) -> None:
+    logs = world.parts["logs"]
+    event = [{"timestamp": int(world.clock.now() * 1000), "message": "x" * 100_000}]
+
+    def allow(pages: int) -> None:  # what SQLite then says is what it says when the disk is full
+        logs.events.db.write(lambda tx: tx.exec_driver_sql(f"PRAGMA max_page_count={pages}").close())
+
+    ask("PutLogEvents", **stream, logEvents=event)
+    allow(60)
+    with pytest.raises(AwsError) as full:
+        for _ in range(20):
+            ask("PutLogEvents", **stream, logEvents=event)
+    assert (full.value.code, full.value.status) == ("ServiceUnavailableException", 503)
+    kept = len(ask("GetLogEvents", **stream)["events"])
+    assert kept >= 1
+    allow(1_000_000)
+    ask("PutLogEvents", **stream, logEvents=event)
+    assert len(ask("GetLogEvents", **stream)["events"]) == kept + 1

@@ -35,7 +35,10 @@ def put_metric_data(call: Call) -> dict[str, Any]:
         raise invalid_value(f"The collection MetricData must not have a size greater than {_MAX_DATA}.")
     metrics: Metrics = call.world.parts["metrics"]
     samples = [_sample(call, namespace, where, datum) for where, datum in data]
-    metrics.store([(slot, sample) for slot, sample in samples if sample.count])
+    try:
+        metrics.store([(slot, sample) for slot, sample in samples if sample.count])
+    except Exception as failed:
+        raise AwsError("InternalServiceError", "The data could not be stored; try again.", 500) from failed
     return {}
 
 

@@ -45,12 +45,12 @@ class Metrics:
         self._writer.start()
 
     def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
-        """Count values in, soon. Costs about a microsecond a value in all; memory is bounded."""
+        """Count values in, soon. Costs under two microseconds a value in all; memory is bounded; never raises."""
         self._queue.append((account, region, namespace, data))
         if len(self._queue) >= _QUEUE:
             self._fold()
             if len(self._samples) >= _SLOTS:
-                self.flush()
+                self._try_flush()
 
     def store(self, samples: Iterable[tuple[Slot, Sample]]) -> None:
         """Count samples in; they survive kill -9 once this returns."""
@@ -81,7 +81,7 @@ class Metrics:
         """Write everything out and close the file."""
         self._stop.set()
         self._writer.join(10)
-        self.flush()
+        self._try_flush()
         self.points.close()
 
     def _fold(self) -> None:
@@ -100,6 +100,8 @@ class Metrics:
                     key = (account, region, namespace, name, pairs, unit, at // 60)
                     sample = samples.get(key)
                     if sample is None:
+                        if len(samples) >= 2 * _SLOTS:  # the disk has been full for long: keep what there is room for
+                            continue
                         sample = samples[key] = Sample()
                     sample.add(value)
 
@@ -115,14 +117,20 @@ class Metrics:
     def _write_forever(self) -> None:
         aged = self.world.clock.now()
         while not self._stop.wait(_FLUSH_SECONDS):
+            self._try_flush()
             try:
-                self.flush()
                 if self.world.clock.now() - aged > _AGE_SECONDS:
                     aged = self.world.clock.now()
                     while not self._stop.is_set() and self.points.age(aged):
                         pass
             except Exception as failed:  # noqa: BLE001 - a full disk must not end the writing for good
-                _log.warning("metrics could not be written: %s", failed)
+                _log.warning("metrics could not be rolled up: %s", failed)
+
+    def _try_flush(self) -> None:
+        try:
+            self.flush()
+        except Exception as failed:  # noqa: BLE001 - a full disk: the samples are kept and tried again
+            _log.warning("metrics could not be written: %s", failed)
 
 
 def _slot(key: tuple[Any, ...]) -> Slot:

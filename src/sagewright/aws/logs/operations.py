@@ -61,8 +61,10 @@ def describe_log_groups(call: Call) -> dict[str, Any]:
 
 
 def list_log_groups(call: Call) -> dict[str, Any]:
-    """Groups in order of name as summaries; the pattern may begin with ^."""
+    """Groups in order of name as summaries. The pattern is text within the name or, after ^, a prefix."""
     pattern = call.params.get("logGroupNamePattern", "")
+    if "|" in pattern or "*" in pattern:
+        raise bad("Wildcards and alternatives in logGroupNamePattern are not supported yet.")
     prefix = pattern[1:] if pattern.startswith("^") else ""
     rows, token = _groups(call, prefix, "" if prefix else pattern)
     groups = [{"logGroupName": row.name, "logGroupArn": row.arn, "logGroupClass": row.body["logGroupClass"]}

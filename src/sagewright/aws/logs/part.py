@@ -7,6 +7,7 @@ called). Streams and events are in `events.Events`. A background thread applies 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ KIND = "LogGroup"
 _SWEEP_SECONDS = 600.0
 _DAY = 86_400_000
 _REMEMBERED = 10_000
+_log = logging.getLogger(__name__)
 
 Ingested = Callable[[Row, str, Sequence[tuple[int, str]]], None]
 
@@ -126,7 +128,10 @@ class Logs:
         except Exception as failed:
             raise AwsError("ServiceUnavailableException", "The service cannot complete the request.", 503) from failed
         if written and events and self._ingested is not None:
-            self._ingested(row, stream, events)
+            try:
+                self._ingested(row, stream, events)
+            except Exception as failed:  # noqa: BLE001 - the events are stored: a writer must not send them again
+                _log.warning("metric filters of %s failed: %s", row.name, failed)
         return written
 
     def _known(self, account: str, region: str, name: str) -> Row | None:
