@@ -48,6 +48,7 @@ PROFILE = Entity("iam:InstanceProfile", "InstanceProfileName", "InstanceProfileI
 POLICY = Entity("iam:Policy", "PolicyName", "PolicyId", "ANPA", "policy",
                 "Policy {} was not found.", "A policy called {} already exists. Duplicate names are not allowed.")
 KEY = "iam:AccessKey"
+CERTIFICATE = "iam:SigningCertificate"
 
 
 # -- errors --------------------------------------------------------------------------------------------------------
@@ -235,9 +236,9 @@ def entities(call: Call, entity: Entity, prefix: str | None = None) -> list[Row]
     return sorted((row for row in found if row.body["Path"].startswith(prefix or "/")), key=lambda row: row.name)
 
 
-def owned_by(key: Row, user: Row) -> Row:
-    """An access key's row after its user was renamed."""
-    return replace(key, owner=user.arn, body={**key.body, "UserName": user.name})
+def owned_by(row: Row, user: Row) -> Row:
+    """The row of an access key or certificate after its user was renamed."""
+    return replace(row, owner=user.arn, body={**row.body, "UserName": user.name})
 
 
 def refuse_service_linked(row: Row) -> None:

@@ -7,6 +7,7 @@ from sagewright.aws.iam import (
     account,
     accounts,
     attachments,
+    certificates,
     groups,
     policies,
     profiles,
@@ -19,8 +20,8 @@ from sagewright.core.service import Service, handlers
 
 SERVICE = Service(
     aws="iam",
-    operations=handlers(users, access_keys, groups, roles, policies, attachments, profiles, service_linked, account,
-                        simulate),
+    operations=handlers(users, access_keys, certificates, groups, roles, policies, attachments, profiles,
+                        service_linked, account, simulate),
     boot=accounts.boot,
     reset=accounts.reset,
 )

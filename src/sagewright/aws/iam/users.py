@@ -6,7 +6,7 @@ from typing import Any
 
 from sagewright.aws.iam import records
 from sagewright.aws.iam.caller import identities, named_user
-from sagewright.aws.iam.records import GROUP, KEY, USER
+from sagewright.aws.iam.records import CERTIFICATE, GROUP, KEY, USER
 from sagewright.core.call import Call
 from sagewright.core.store import Row
 
@@ -36,8 +36,8 @@ def update_user(call: Call) -> dict[str, Any]:
     row = records.find(call, USER, call.params["UserName"])
     name, path = call.params.get("NewUserName", row.name), call.params.get("NewPath", row.body["Path"])
     after = records.rename(call, USER, row, name, path)
-    for key in call.store.children(row.arn, KEY):
-        _follow(call, key.name, after)
+    for owned in (*call.store.children(row.arn, KEY), *call.store.children(row.arn, CERTIFICATE)):
+        _follow(call, owned, after)
     identities(call).withdraw(row.arn)
     return {}
 
@@ -47,6 +47,8 @@ def delete_user(call: Call) -> dict[str, Any]:
     row = records.find(call, USER, call.params["UserName"])
     if call.store.children(row.arn, KEY):
         raise records.in_use("Cannot delete entity, must delete access keys first.")
+    if call.store.children(row.arn, CERTIFICATE):
+        raise records.in_use("Cannot delete entity, must delete signing certificates first.")
     if row.work["attached"]:
         raise records.in_use("Cannot delete entity, must detach all policies first.")
     if row.work["inline"]:
@@ -96,13 +98,13 @@ def list_groups_for_user(call: Call) -> dict[str, Any]:
     return records.paged(call, [group.body for group in found if group is not None], "Groups")
 
 
-def _follow(call: Call, key: str, user: Row) -> None:
-    """Have an access key belong to its renamed user."""
+def _follow(call: Call, owned: Row, user: Row) -> None:
+    """Have an access key or certificate belong to its renamed user."""
 
     def read() -> Row:
-        found = call.store.get(KEY, call.account, "", key)
+        found = call.store.get(owned.kind, owned.account, "", owned.name)
         if found is None:
-            raise records.missing(f"The Access Key with id {key} cannot be found.")
+            raise records.missing(f"{owned.name} cannot be found.")
         return found
 
     records.again(call, read, lambda row: records.owned_by(row, user))
