@@ -123,7 +123,11 @@ class Job:
 
     def run(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command, env=clean_environ(self.base, **self.env), capture_output=True, text=True, errors="replace",
+            self.command,
+            env=clean_environ(self.base, **self.env),
+            capture_output=True,
+            text=True,
+            errors="replace",
             timeout=WAIT,
         )
 
@@ -198,7 +202,7 @@ class Server:
             connection.close()
 
     def invoke(self, body: bytes | str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        return self.request("POST", "/invocations", body, **headers)
+        return self.request("POST", "/invocations", body, 60.0, **headers)
 
     def stop(self) -> int:
         if self.process.poll() is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from sagewright_kit.algorithms import data
 from sagewright_kit.algorithms.errors import UserError
 from tests.kit.conftest import run_python
@@ -108,6 +109,7 @@ except data.UserError as error:
     print(error)
 """
     printed = run_python(current, code, *(str(tmp_path / name) for name in ("a", "b", "bad"))).splitlines()
-    rows = [[1.5, 0, 0, 2, 0, 0], [0] * 6, [0, -1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
-    assert printed[0] == f"{[[float(v) for v in row] for row in rows]} [1.0, 0.0, 1.0, 1.0] [0.5, 2.0, 1.0, 1.0] [1, 1, 2, 3]"
+    zero = [0.0] * 3
+    rows = [[1.5, 0.0, 0.0, 2.0, 0.0, 0.0], zero + zero, [0.0, -1.0, 0.0, *zero], [*zero, 0.0, 0.0, 1.0]]
+    assert printed[0] == f"{rows} [1.0, 0.0, 1.0, 1.0] [0.5, 2.0, 1.0, 1.0] [1, 1, 2, 3]"
     assert printed[1].startswith("First line 'x...' of file 'bad' is not 'LIBSVM' format.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from sagewright_kit.contract import recordio
 from tests.kit.conftest import run_python
 

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from tests.kit.conftest import Job, environment
 
 
@@ -120,9 +121,7 @@ def test_a_hostile_archive_cannot_write_outside_the_code_directory(job: Job) -> 
             {"link": "/etc", "inner": "train.py", "d/away": "../../.."},
         )
     )
-    job.configure(
-        {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": json.dumps(str(bundle))}
-    )
+    job.configure({"sagemaker_program": '"train.py"', "sagemaker_submit_directory": json.dumps(str(bundle))})
     done = job.run()
     assert done.returncode == 0, done.stderr
     found = {str(path.relative_to(job.base.parent)) for path in job.base.parent.rglob("*") if "/code/" not in str(path)}
@@ -142,9 +141,14 @@ def test_a_broken_archive_is_a_clear_failure(job: Job, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("hyperparameters", "hosts"),
-    [({"sagemaker_mpi_enabled": "true"}, ["algo-1"]), ({"sagemaker_torch_distributed_enabled": "true"}, ["algo-1", "b"])],
+    [
+        ({"sagemaker_mpi_enabled": "true"}, ["algo-1"]),
+        ({"sagemaker_torch_distributed_enabled": "true"}, ["algo-1", "algo-2"]),
+    ],
 )
-def test_a_distribution_that_is_not_there_is_refused(job: Job, hyperparameters: dict[str, str], hosts: list[str]) -> None:
+def test_a_distribution_that_is_not_there_is_refused(
+    job: Job, hyperparameters: dict[str, str], hosts: list[str]
+) -> None:
     job.configure({"sagemaker_program": '"train.py"', **hyperparameters}, hosts=hosts)
     assert job.run().returncode == 1
     assert "is not supported by this image" in job.failure

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sagewright_kit.contract.environment import Training
 from sagewright_kit.contract.errors import ClientError
 from sagewright_kit.contract.paths import Paths

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from sagewright_kit.algorithms import xgboost_hyperparameters
 from sagewright_kit.algorithms.errors import UserError
 
 
-def validate(version: tuple[int, ...] = (1, 7), **given: str) -> dict[str, Any]:
+def validate(version: tuple[int, ...] = (1, 7), /, **given: str) -> dict[str, Any]:
     return xgboost_hyperparameters.validate({"num_round": "10", **given}, version)
 
 
@@ -56,7 +57,7 @@ def test_values_are_parsed_and_aliases_replaced() -> None:
 )
 def test_bad_values_are_refused_in_the_container_s_words(given: dict[str, str], message: str) -> None:
     with pytest.raises(UserError) as refused:
-        validate(**given)
+        validate((1, 7), **given)
     assert message in str(refused.value)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.kit.conftest import CURRENT, Job, environment, run_python
 
 VERSIONS = ["xgboost-0.90-2", "xgboost-1.2-1", "xgboost-1.5-1", "xgboost-1.7-1", CURRENT]
@@ -96,7 +97,9 @@ import sys, numpy as np, pyarrow as pa, pyarrow.parquet as pq
 from sagewright_kit.contract import recordio
 table = np.loadtxt(sys.argv[1], delimiter=",", dtype=np.float32)
 out = sys.argv[2]
-open(out + "/x.libsvm", "w").write("".join("%r %s\\n" % (float(r[0]), " ".join("%d:%r" % (i, float(v)) for i, v in enumerate(r[1:]))) for r in table))
+with open(out + "/x.libsvm", "w") as file:
+    for r in table:
+        file.write("%r %s\\n" % (float(r[0]), " ".join("%d:%r" % (i, float(v)) for i, v in enumerate(r[1:]))))
 pq.write_table(pa.table({str(i): table[:, i] for i in range(table.shape[1])}), out + "/x.parquet")
 open(out + "/x.rec", "wb").write(recordio.write(table[:, 1:], table[:, 0]))
 """
@@ -149,8 +152,11 @@ from sklearn import metrics as m
 table = np.loadtxt(sys.argv[1], delimiter=",", dtype=np.float32)
 booster = xgb.Booster(); booster.load_model(sys.argv[2])
 p = booster.predict(xgb.DMatrix(table[:, 1:])); y = table[:, 0]; c = p > 0.5
-print(json.dumps({"accuracy": m.accuracy_score(y, c), "balanced_accuracy": m.balanced_accuracy_score(y, c), "f1": m.f1_score(y, c, average="macro"),
-  "f1_binary": m.f1_score(y, c), "precision": m.precision_score(y, c), "recall": m.recall_score(y, c), "mse": float(np.mean((p.astype("f8") - y) ** 2))}))
+found = {"f1": m.f1_score(y, c, average="macro"), "f1_binary": m.f1_score(y, c)}
+for name in ("accuracy", "balanced_accuracy", "precision", "recall"):
+    found[name] = getattr(m, name + "_score")(y, c)
+found["mse"] = float(np.mean((p.astype("f8") - y) ** 2))
+print(json.dumps(found))
 """
     model = str(job.base / "model" / "xgboost-model")
     expected = json.loads(run_python(current, code, str(tables["breast_cancer"] / "validation.csv"), model))
@@ -184,7 +190,8 @@ def test_cross_validation_leaves_a_model_per_fold_and_held_out_predictions(
     job: Job, tables: dict[str, Path], name: str
 ) -> None:
     job.python = environment(name)
-    prepare(job, tables["iris"], num_round="3", objective="multi:softprob", num_class="3", _kfold="3", _num_cv_round="2")
+    folds = {"_kfold": "3", "_num_cv_round": "2"}
+    prepare(job, tables["iris"], num_round="3", objective="multi:softprob", num_class="3", **folds)
     done = job.run()
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (job.base / "model").iterdir())

@@ -208,8 +208,8 @@ def read_libsvm(path: str, _csv_weights: bool) -> Table:
             return parse_libsvm(file.read().decode("utf-8"))
         except ValueError as error:
             line = str(error).partition("\0")[2]
-            words = "First line '%s...' of file '%s' is not 'LIBSVM' format. Please ensure the file is in 'LIBSVM' format."
-            raise UserError(words % (line[:50], os.path.basename(path))) from error
+            words = "First line '%s...' of file '%s' is not '%s' format. Please ensure the file is in '%s' format."
+            raise UserError(words % (line[:50], os.path.basename(path), "LIBSVM", "LIBSVM")) from error
 
 
 def parse_libsvm(text: str, labelled: bool = True) -> Table:

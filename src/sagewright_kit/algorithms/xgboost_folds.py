@@ -6,6 +6,7 @@ own rows.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -46,7 +47,7 @@ def cross_validate(run: Any) -> None:
     predictions.save(os.path.join(run.paths.output_data, "predictions.csv"))
     for number, booster in enumerate(boosters):
         target = os.path.join(run.paths.model, "%s-%d" % (xgboost.MODEL_NAME, number))
-        xgboost_rounds.write_atomically(lambda path, booster=booster: xgboost.save(booster, path), target)
+        xgboost_rounds.write_atomically(functools.partial(xgboost.save, booster), target)
 
 
 def folds(labels: Any, count: int, repeats: int, classes: bool, seed: int) -> Any:

@@ -87,7 +87,7 @@ class Overlay:
             tail = (tail + line)[-8192:]
         code = process.wait()
         if code:
-            lines = [line for line in tail.decode("utf-8", "replace").splitlines() if "ERROR" in line or "Error" in line]
+            lines = [line for line in tail.decode("utf-8", "replace").splitlines() if "error" in line.lower()]
             raise failure(" ".join(command), code, "\n".join(lines[-5:]))
 
     def activate(self) -> None:

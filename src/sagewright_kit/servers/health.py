@@ -10,11 +10,12 @@ Both threads touch sockets only under `lock`, and this one only while `since` sa
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
 import time
-from typing import Any, Iterable
+from typing import Any
 
 PATIENCE = 0.1
 HEAD = 8192
@@ -47,10 +48,10 @@ class Health(threading.Thread):
         with self.lock:
             if self.since != since:
                 return
-            idle = {one.fileno(): one for one in self._idle_sockets() if one.fileno() not in self.seen}
+            idle = [one for one in self._idle() if one not in self.seen]
         listeners = {one.fileno(): one for one in self.worker.sockets} if self.worker.may_accept_busy() else {}
         poll = select.poll()
-        for number in list(idle) + list(listeners):
+        for number in idle + list(listeners):
             poll.register(number, select.POLLIN)
         ready = [number for number, _ in poll.poll(50)]
         with self.lock:
@@ -60,10 +61,13 @@ class Health(threading.Thread):
                 if number in listeners:
                     self._accept(listeners[number])
                 else:
-                    self._read(idle[number])
+                    self._read(number)
+        if ready:
+            # Half a request would otherwise wake this thread again and again until its rest is here.
+            time.sleep(0.002)
 
-    def _idle_sockets(self) -> Iterable[socket.socket]:
-        return list(self.accepted) + self.worker.idle_sockets()
+    def _idle(self) -> list[int]:
+        return [one.fileno() for one in self.accepted] + self.worker.idle_descriptors()
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -73,25 +77,37 @@ class Health(threading.Thread):
         client.setblocking(False)
         if self.worker.connections + len(self.accepted) >= self.limit:
             _send(client, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            client.close()
+            _hang_up(client)
             return
         self.accepted.append(client)
 
-    def _read(self, client: Any) -> None:
-        number = client.fileno()
-        try:
-            data = client.recv(HEAD, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        end = data.find(b"\r\n\r\n")
-        if data.startswith(b"GET /ping") and end > 0:
-            client.recv(end + 4)
-            _send(client, self.pong)
-        elif end > 0 or not data or len(data) >= HEAD:
-            # Not for this thread (a prediction, or the end of the connection): not looked at again.
-            self.seen.add(number)
+    def _read(self, number: int) -> None:
+        # A second descriptor of the connection: the loop's own object cannot be read from here.
+        with socket.socket(fileno=os.dup(number)) as client:
+            client.setblocking(False)
+            try:
+                data = client.recv(HEAD, socket.MSG_PEEK)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data = b""
+            end = data.find(b"\r\n\r\n")
+            if data.startswith(b"GET /ping") and end > 0:
+                client.recv(end + 4)
+                _send(client, self.pong)
+            elif end > 0 or not data or len(data) >= HEAD:
+                # Not for this thread (a prediction, or the end of the connection): not looked at again.
+                self.seen.add(number)
+
+
+def _hang_up(client: socket.socket) -> None:
+    """Close; with what the client sent taken in first, so that its system does not throw the answer away."""
+    try:
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1 << 20)
+    except OSError:
+        pass
+    client.close()
 
 
 def _send(client: socket.socket, data: bytes) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from sagewright_kit.servers.front import Answer, Request
 
 MAX_HEAD = 65536
+LINGER_SECONDS = 0.5
 MAX_BODY = int(os.environ.get("MAX_CONTENT_LENGTH") or 0) or 2 << 30
 REASONS = {
     200: "OK", 204: "No Content", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
@@ -42,6 +43,7 @@ class Connection(asyncio.Protocol):
         self.length = -1
         self.body = bytearray()
         self.busy = False
+        self.refused = False
         self.keep = True
         self.alive = True
         self.writable: asyncio.Future[None] | None = None
@@ -78,6 +80,8 @@ class Connection(asyncio.Protocol):
         return self.busy
 
     def data_received(self, data: bytes) -> None:
+        if self.refused:
+            return
         self.buffer += data
         if not self.busy:
             self.advance()
@@ -90,13 +94,20 @@ class Connection(asyncio.Protocol):
         try:
             request = self._next()
         except Malformed as error:
-            self.keep = False
-            self.busy = True
-            self.respond(Answer(str(error), "text/plain", error.status))
+            self._refuse(Answer(str(error), "text/plain", error.status))
             return
         if request is not None:
             self.busy = True
             self.handle(request, self)
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer what is no request, and hang up once the client has had time to read why."""
+        self.keep = False
+        self.refused = True
+        self.buffer.clear()
+        self.transport.write(self.render(answer))
+        # Closing with bytes unread would reset the connection and lose the answer.
+        asyncio.get_event_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def _next(self) -> Request | None:
         if self.head is None:

@@ -168,8 +168,12 @@ class Supervisor:
         self.stopping = True
         for pid in list(self.children):
             _send(pid, signal.SIGTERM)
-        signal.signal(signal.SIGALRM, lambda *_: [_send(pid, signal.SIGKILL) for pid in list(self.children)])
+        signal.signal(signal.SIGALRM, self._kill)
         signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
+
+    def _kill(self, *_: Any) -> None:
+        for pid in list(self.children):
+            _send(pid, signal.SIGKILL)
 
 
 def _send(pid: int, number: int) -> None:

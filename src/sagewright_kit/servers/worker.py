@@ -199,10 +199,9 @@ class Worker:
         self.connections += change
         self.board.connected(self.number, self.connections)
 
-    def idle_sockets(self) -> list[Any]:
-        """Sockets on which no request has begun; `health` calls this under its lock."""
-        idle = [one for one in self.open if one.is_idle()]
-        return [one.transport.get_extra_info("socket") for one in idle]
+    def idle_descriptors(self) -> list[int]:
+        """Connections on which no request has begun; `health` calls this under its lock."""
+        return [one.transport.get_extra_info("socket").fileno() for one in self.open if one.is_idle()]
 
     def may_accept_busy(self) -> bool:
         """Whether new connections are this worker's to take though it is busy: the others are busy too."""
