@@ -109,7 +109,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[shelf.Shelf, 
     python = f"3.{sys.version_info.minor}"
     environment = catalogue.Environment("six-1", "six", "1.17.0", {python: ("six",)})
     (tmp_path / "locks").mkdir()
-    (tmp_path / "locks" / environment.lock_name(python)).write_text("six==1.17.0\npip==25.3\n")
+    (tmp_path / "locks" / environment.lock_name(python)).write_text("six==1.17.0\n")
     monkeypatch.setattr(lock, "LOCKS", tmp_path / "locks")
     return (shelf.Shelf(tmp_path / "envs", environments=(environment,)),
             Image("uri", "environment", "six", "1", "six-1", "said first"))
@@ -124,6 +124,7 @@ def test_not_ready_then_built_then_ready_for_every_shelf_on_that_cache(tiny: tup
     assert said[1].startswith("Downloading the training image")
     assert here.ready(image) == built == here.build(image, said.append)
     assert shelf.Shelf(here.cache, environments=here.environments).ready(image) == built
+    assert here.packages(image) == {"six": "1.17.0"}
 
 
 def test_a_changed_kit_reaches_an_environment_that_was_built_before(

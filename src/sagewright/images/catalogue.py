@@ -74,7 +74,7 @@ _OLD_312 = f"numpy<2 {_WITH_XGBOOST} pandas<2.2 scikit-learn<1.4 pyarrow<15"
 ENVIRONMENTS: tuple[Environment, ...] = (
     _xgboost("0.72", "0.72.1",
              {"3.7": _AWS_0_90},
-             {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
+             {"3.8": _OLD, "3.9": _OLD}),     # it asks collections for what Python 3.10 took out
     _xgboost("0.90-1", "0.90",
              {"3.7": _AWS_0_90},
              {"3.8": _OLD, "3.9": _OLD, "3.10": _OLD, "3.11": _OLD}),
@@ -105,7 +105,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
              {"3.12": f"numpy<3 pandas<3 {_WITH_XGBOOST}"},
              dict.fromkeys(("3.11", "3.10", "3.13"), f"numpy<3 pandas<3 {_WITH_XGBOOST}")),
     _sklearn("0.20.0", "0.20.0",
-             {"3.7": "numpy==1.19.5 pandas==0.25.3 scipy<1.6 pyarrow==0.14.1"}, {}),
+             {"3.7": "numpy==1.19.5 pandas==0.25.3 scipy<1.6 pyarrow==0.14.1 joblib"}, {}),
     _sklearn("0.23-1", "0.23.2",
              {"3.7": "numpy==1.19.2 pandas==1.1.3 scipy==1.5.3 pyarrow==1.0.0"},
              {"3.8": "numpy==1.19.2 pandas==1.1.3 scipy==1.5.3 pyarrow==1.0.0"}),

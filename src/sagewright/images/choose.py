@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sagewright.core.errors import AwsError, validation
+from sagewright.core.errors import validation
 from sagewright.images.catalogue import Environment
 
 POLICIES = ("exact", "nearest")
@@ -64,11 +64,12 @@ def choose(wanted: str, environments: Iterable[Environment], machine: Machine, p
 
 
 def usable(environment: Environment, machine: Machine) -> Choice | None:
-    """That environment on the first of its Pythons that the machine has."""
-    for python in environment.pythons:
-        if python in machine.pythons:
-            return Choice(environment, python, "", machine.has_cpu_torch(environment.version, python))
-    return None
+    """That environment on the first of its Pythons that the machine has; one with a CPU PyTorch at hand goes first."""
+    here = [python for python in environment.pythons if python in machine.pythons]
+    light = [python for python in here
+             if environment.library == "torch" and machine.has_cpu_torch(environment.version, python)]
+    python = next(iter(light or here), None)
+    return Choice(environment, python, "", bool(light)) if python is not None else None
 
 
 def lighter(wanted: str, exact: Choice | None, known: Iterable[Environment], machine: Machine) -> Choice | None:
@@ -122,7 +123,7 @@ def distance(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int]:
     return abs(first - second), 0 if first >= second else 1
 
 
-def refusal(repository: str, available: Iterable[str]) -> AwsError:
-    """What to say of an image that AWS has and Sagewright cannot run yet."""
-    return validation(f"The image repository {repository} is one of AWS's, but no environment stands for it yet. "
-                      f"Available: {', '.join(sorted(available))}.")
+def unavailable(repository: str, available: Iterable[str]) -> str:
+    """Why a job or endpoint with an image that AWS has and Sagewright cannot run yet fails when it is started."""
+    return (f"The image repository {repository} is one of AWS's, but no environment stands for it in this Sagewright "
+            f"yet. Available: {', '.join(sorted(available))}.")

@@ -36,6 +36,7 @@ class Shelf:
         self.environments = environments
         self._images: dict[str, Image] = {}
         self._built: dict[str, Built] = {}
+        self._choices: dict[str, choose.Choice] = {}
         self._kit_lock = threading.Lock()
 
     # -- the seam -----------------------------------------------------------------------------------------------
@@ -66,11 +67,22 @@ class Shelf:
             say(image.note)
         return self._keep(image.environment, builder.build(self.cache, self.recipe(image.environment), say))
 
+    def packages(self, image: Image) -> dict[str, str]:
+        """Distribution -> version inside the built environment; empty before it is built."""
+        built = self.ready(image)
+        return builder.packages(Path(built.prefix)) if built is not None else {}
+
     # -- what the command line uses ---------------------------------------------------------------------------------
     def image_of(self, name: str) -> Image:
         """An environment by name, as if an image had asked for it."""
-        choice = choose.choose(name, self.environments, self.machine, self.policy)
+        choice = self.choice(name)
         return Image(name, "environment", name.split("-")[0], "", choice.environment.name, choice.note)
+
+    def choice(self, wanted: str) -> choose.Choice:
+        """What serves the wanted environment here; decided once a name, as the machine does not change under us."""
+        if wanted not in self._choices:
+            self._choices[wanted] = choose.choose(wanted, self.environments, self.machine, self.policy)
+        return self._choices[wanted]
 
     def recipe(self, name: str) -> builder.Recipe:
         """What the named environment is made of here."""
@@ -82,7 +94,7 @@ class Shelf:
         text = lock.read(environment, choice.python)
         locks = (lock.cpu(text), text) if choice.cpu_torch else self._with_indexes(environment, text)
         return builder.Recipe(name, choice.python, self.interpreters[choice.python], locks,
-                            catalogue.MODULES.get(environment.library, "pip"))
+                            catalogue.MODULES.get(environment.library, environment.library))
 
     def prune(self) -> list[str]:
         """Remove environments that nothing in the catalogue can ask for any more."""
@@ -103,18 +115,18 @@ class Shelf:
         reference = uris.parse(uri)
         if not uris.is_aws(reference):
             raise uris.no_repository(reference)
-        if reference.repository not in catalogue.PREFIXES:
-            raise choose.refusal(reference.repository, catalogue.PREFIXES)
         if reference.digest:
             raise uris.not_found(reference)     # digests of AWS's images are not known here
         found = uris.identify(reference)
+        if found.repository not in catalogue.PREFIXES:
+            return Image(uri, "unavailable", found.repository, reference.tag,
+                         note=choose.unavailable(found.repository, catalogue.PREFIXES))
         if found.python == "py2":
             raise uris.not_found(reference)
-        choice = choose.choose(catalogue.named(found.repository, found.version), self.environments, self.machine,
-                               self.policy)
+        choice = self.choice(catalogue.named(found.repository, found.version))
         notes = [choice.note] if choice.note else []
         if found.processor == "gpu":
-            notes.append("The GPU image runs in the CPU environment of the same name.")
+            notes.append("The GPU image runs in the environment of the CPU image.")
         if found.arm:
             notes.append("The arm64 image runs on this machine's own architecture.")
         return Image(uri, "environment", found.repository, reference.tag, choice.environment.name, " ".join(notes),
