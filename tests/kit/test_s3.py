@@ -14,6 +14,7 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
 from sagewright_kit.contract import s3
 from sagewright_kit.contract.errors import ClientError
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.kit.conftest import environment, run_python
 
 JSON, CSV = "application/json", "text/csv"

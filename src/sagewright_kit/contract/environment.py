@@ -91,7 +91,7 @@ class Training:
 
     def variables(self) -> dict[str, str]:
         """The SM_* variables."""
-        values = self._values()
+        values = self.values()
         names = self._shared() + (
             "current_instance_group", "current_instance_group_hosts", "distribution_instance_groups",
             "instance_groups", "instance_groups_dict", "is_hetero", "input_config_dir", "input_data_config",
@@ -119,7 +119,7 @@ class Training:
             "network_interface_name",
         )  # fmt: skip
 
-    def _values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """What SM_TRAINING_ENV holds: the toolkit's whole view of the job."""
         paths, resources = self.paths, self.resources
         entry = self.program

@@ -20,6 +20,11 @@ from sagewright_kit.contract.errors import InstallModuleError, InstallRequiremen
 
 PIP = '#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n'
 
+# Every Python of the overlay finds AWS's own module names; without the kit at hand it starts all the same.
+SHIMS = (
+    "import sys; exec('try:\\n import sagewright_kit.contract.shims as s\\n s.install()\\nexcept ImportError: pass')\n"
+)
+
 
 class Overlay:
     """One overlay; `python` runs with both layers."""
@@ -48,6 +53,7 @@ class Overlay:
         lower = dict.fromkeys((sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]))
         lines = ["import site; site.addsitedir(%r)" % path for path in lower]
         _write(os.path.join(self.packages, "_lower.pth"), "\n".join(lines) + "\n")
+        _write(os.path.join(self.packages, "_shims.pth"), SHIMS)
         # Written last: its presence says that the overlay is complete.
         text = "home = %s\ninclude-system-site-packages = false\nversion = %d.%d.%d\n"
         values = (os.path.dirname(interpreter),) + tuple(sys.version_info[:3])

@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any, Callable
 
+from sagewright_kit.contract import shims
 from sagewright_kit.contract.paths import Paths
 
 NAMES = (
@@ -34,6 +35,7 @@ def prepare(paths: Paths, needs_program: bool = False) -> str:
         overlay = Overlay().create()
         overlay.install_requirements(directory)
         overlay.activate()
+    shims.install()
     sys.path.insert(0, directory)
     libraries = os.path.join(directory, "lib")
     if os.path.isdir(libraries):
