@@ -55,7 +55,8 @@ class Identities(Protocol):
 class Image:
     """What an image URI stands for.
 
-    kind: "environment" (managed, built by uv) or "oci" (an unpacked or engine-held image).
+    kind: "environment" (managed, built by uv), "oci" (an unpacked or engine-held image) or "unavailable" (one of AWS's
+    that nothing here can run yet: models and jobs may name it, the engine refuses the plan with `note`).
     family: "xgboost", "sagemaker-scikit-learn", "pytorch-training", ... repository name without account.
     tag: as asked. environment: name of the locked list, e.g. "xgboost-1.7". note: said in logs and Describe when the
     environment is not exactly what the tag names. capabilities: labels such as "multi-models", "accept-bind-to-port".
@@ -85,7 +86,7 @@ class Images(Protocol):
     """Image URI -> environment."""
 
     def resolve(self, uri: str) -> Image:
-        """Which image that is; AwsError ValidationException if nothing here or in ECR answers to it."""
+        """Which image that is; AwsError ValidationException if neither ECR nor AWS's own images answer to it."""
 
     def ready(self, image: Image) -> Built | None:
         """The built environment, or None if it has yet to be built."""

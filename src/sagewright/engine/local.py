@@ -161,6 +161,8 @@ class LocalEngine:
             raise Failed(f"The instance type {plan.instance_type} is not known.")
         if plan.instance_count != 1:
             raise Failed("Jobs on more than one instance are not supported yet.")
+        if plan.image.kind == "unavailable":
+            raise Failed(plan.image.note)
         if plan.image.kind != "environment":
             raise Failed(f"The image {plan.image.uri} cannot be run here: only managed environments can.")
         return capacity.grant(instance, self.machine)

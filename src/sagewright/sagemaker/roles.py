@@ -1,8 +1,7 @@
-"""Cross-checks that chapters share: the role can be assumed, the data is there. Reaches services by API."""
+"""Cross-checks that chapters share: the role can be assumed, the bucket is there. Reaches services by API."""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from sagewright.core.call import Call
@@ -28,16 +27,16 @@ def split_s3(uri: str) -> tuple[str, str]:
     raise validation(f"The S3 URI {uri!r} is not valid.")
 
 
-def check_objects(call: Call, uri: str, role_arn: str) -> None:
-    """Raise as AWS does when nothing lies under an input's S3 URI."""
+def check_bucket(call: Call, uri: str, role_arn: str) -> None:
+    """Raise as AWS does when an input's bucket cannot be listed; an empty prefix fails the job when it is read."""
     bucket, prefix = split_s3(uri)
+    if call.world.aws is None:
+        return
     try:
-        found: dict[str, Any] = call.world.aws.as_root(call.account, call.region).call(
-            "s3", "ListObjectsV2", Bucket=bucket, Prefix=prefix, MaxKeys=1) if call.world.aws else {}
+        call.world.aws.as_root(call.account, call.region).call(
+            "s3", "ListObjectsV2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
     except AwsError:
-        found = {}
-    if not found.get("Contents"):
         raise validation(
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
             f'exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that the '
-            f'role "{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".')
+            f'role "{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".') from None

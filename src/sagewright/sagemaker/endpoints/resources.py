@@ -10,6 +10,7 @@ from sagewright.core.nouns import Noun
 from sagewright.core.store import Row
 from sagewright.sagemaker import instance_types, roles
 
+_MEMORY_SIZES = (1024, 2048, 3072, 4096, 5120, 6144)
 CHANGING = frozenset({"Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"})
 
 
@@ -18,8 +19,6 @@ def _admit_model(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     containers = body.get("Containers") or ([body["PrimaryContainer"]] if body.get("PrimaryContainer") else [])
     if body.get("Containers") and body.get("PrimaryContainer"):
         raise validation("Both PrimaryContainer and Containers are given: only one of them may be.")
-    if not containers:
-        raise validation("Either PrimaryContainer or Containers must be given.")
     if body.get("ExecutionRoleArn"):
         roles.check_role(call, body["ExecutionRoleArn"])
     for container in containers:
@@ -69,9 +68,12 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
         row = call.store.get("Model", call.account, call.region, variant["ModelName"])
         if row is None:
             raise MODEL.not_found(call, variant["ModelName"])
+        if not row.body.get("Containers") and not row.body.get("PrimaryContainer"):
+            raise validation(f'Model "{row.arn}" has neither PrimaryContainer nor Containers: it cannot be hosted.')
     if variant.get("ServerlessConfig"):
         if variant.get("InstanceType") or variant.get("InitialInstanceCount"):
             raise validation("InstanceType and InitialInstanceCount cannot be given with ServerlessConfig.")
+        _check_serverless(variant["ServerlessConfig"])
     elif variant.get("InstanceType"):
         instance_types.check(variant["InstanceType"])
     elif not variant.get("InstancePools"):
@@ -81,6 +83,14 @@ def _check_variant(call: Call, variant: dict[str, Any]) -> None:
 ENDPOINT_CONFIG = Noun("EndpointConfig", "endpoint-config/{name}", admit=_admit_config,
                        missing=("ValidationException", 'Could not find endpoint configuration "{arn}".'),
                        exists=("ValidationException", 'Cannot create already existing endpoint configuration "{arn}".'))
+
+
+def _check_serverless(asked: dict[str, Any]) -> None:
+    """Memory comes in steps, which the model gives as a range only."""
+    if asked["MemorySizeInMB"] not in _MEMORY_SIZES:
+        sizes = ", ".join(map(str, _MEMORY_SIZES))
+        raise validation(f"1 validation error detected: Value '{asked['MemorySizeInMB']}' at 'MemorySizeInMB' failed "
+                         f"to satisfy constraint: Member must satisfy enum value set: [{sizes}]")
 
 
 # -- Endpoint ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sagewright.core import log
+from sagewright.core.errors import AwsError, Failed
 from sagewright.core.seams import Outcome
 from sagewright.core.store import Row
 from sagewright.core.world import World
@@ -44,8 +45,12 @@ def reconcile(row: Row, world: World) -> float | None:
 
 def start(row: Row, world: World) -> float | None:
     """Hand the job to the engine; the handle is noted so that doing it twice starts it once."""
-    image = world.parts["images"].resolve(row.body["AlgorithmSpecification"]["TrainingImage"])
-    handle = world.parts["engine"].submit(plans.plan(row, image))
+    try:
+        image = world.parts["images"].resolve(row.body["AlgorithmSpecification"]["TrainingImage"])
+        handle = world.parts["engine"].submit(plans.plan(row, image))
+    except (AwsError, Failed) as refused:
+        reason = getattr(refused, "message", "") or str(refused)
+        return finish(row, world, Outcome(phase="exited", failure=reason, blame="client"))
     log.say("submitted", arn=row.arn, handle=handle)
     world.store.update(row.with_(work={"handle": handle}, body={"SecondaryStatus": "Starting"}))
     return 0.0

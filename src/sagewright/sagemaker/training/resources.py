@@ -97,7 +97,7 @@ def _check_channel(call: Call, channel: dict[str, Any], role_arn: str) -> None:
         raise validation(f"Channel {name} must have an S3DataSource: file systems are not available here.")
     if source.get("S3DataType") == "AugmentedManifestFile" and not source.get("AttributeNames"):
         raise validation(f"AttributeNames must be given for the augmented manifest of channel {name}.")
-    roles.check_objects(call, source["S3Uri"], role_arn)
+    roles.check_bucket(call, source["S3Uri"], role_arn)
 
 
 def _check_unique_channels(body: dict[str, Any]) -> None:
@@ -110,7 +110,9 @@ def _describe(call: Call, row: Row) -> dict[str, Any]:
     secondary = "Stopping" if row.status == "Stopping" else row.body.get("SecondaryStatus", "Starting")
     transitions = row.body.get("SecondaryStatusTransitions") or [
         {"Status": "Starting", "StartTime": row.created, "StatusMessage": "Starting the training job."}]
-    return {"SecondaryStatus": secondary, "SecondaryStatusTransitions": transitions}
+    # AWS answers an empty KmsKeyId where none was given; Estimator.attach of SDK 2 reads it.
+    return {"SecondaryStatus": secondary, "SecondaryStatusTransitions": transitions,
+            "OutputDataConfig": {"KmsKeyId": "", **row.body["OutputDataConfig"]}}
 
 
 def _deletable(call: Call, row: Row) -> None:
