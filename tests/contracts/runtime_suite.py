@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from sagewright.engine import boxfiles
+from sagewright.engine import boxfiles, cgroups
 from sagewright.engine.runtimes.runtime import Bind, Box, Handle, NotStarted, Runtime, State
 
 PATIENCE = 30.0
@@ -99,6 +99,10 @@ class RuntimeSuite:
         yield Box(name=top.name, directory=str(top), argv=("true",), uid=UID, memory=256 << 20, cpus=1.0, pids=128,
                   environment={"PATH": "/usr/bin:/bin", "COLOUR": "blau €", "HOME": "/root"},
                   binds=(Bind(str(top / "ml"), "/opt/ml", writable=True), Bind(str(top / "tmp"), "/tmp", True)))
+        for name in (top.name, top.name + "a", top.name + "b"):
+            if (group := cgroups.find(name)) is not None:  # of an agent that was killed: its engine would do this
+                group.kill()
+                group.remove()
         shutil.rmtree(top)
 
     def shell(self, runtime: Runtime, box: Box, script: str, **changes: object) -> Handle:
