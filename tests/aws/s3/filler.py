@@ -11,9 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.aws.s3.room import Room, open_world
-
 from sagewright.core.errors import AwsError
+from tests.aws.s3.room import Room, open_world
 
 
 def main(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from sagewright.aws.s3.tables import BUCKETS
 from sagewright.core.call import ANONYMOUS, Call
 from sagewright.core.errors import AwsError
+from sagewright.core.world import World
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+\Z")
@@ -67,10 +69,60 @@ def no_such(name: str) -> AwsError:
     return AwsError("NoSuchBucket", "The specified bucket does not exist", 404, {"BucketName": name})
 
 
+class Known:
+    """The buckets that were looked up before: every request needs one, and they hardly ever change.
+
+    Whoever changes a bucket row calls `forget` after the commit; a row read before that is then not remembered.
+    """
+
+    _MOST = 10_000
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Bucket | None:
+        """The bucket as it was last read."""
+        return self._buckets.get(name)
+
+    def generation(self) -> int:
+        """Taken before a row is read, and given to `remember` with it."""
+        return self._generation
+
+    def remember(self, bucket: Bucket, generation: int) -> None:
+        """Keep a bucket that was read, unless something changed since."""
+        with self._lock:
+            if generation == self._generation:
+                if len(self._buckets) >= self._MOST:
+                    self._buckets.clear()
+                self._buckets[bucket.name] = bucket
+
+    def forget(self) -> None:
+        """A bucket row changed."""
+        with self._lock:
+            self._generation += 1
+            self._buckets.clear()
+
+
+def known(world: World) -> Known:
+    """The remembered buckets of this server."""
+    return world.parts.get("s3_buckets") or world.parts.setdefault("s3_buckets", Known())
+
+
 def lookup(call: Call, name: str) -> Bucket | None:
     """The bucket of that name, whoever owns it."""
+    remembered = known(call.world)
+    bucket = remembered.get(name)
+    if bucket is not None:
+        return bucket
+    generation = remembered.generation()
     record = call.store.read(lambda c: c.execute(BY_NAME, {"name": name}).first())
-    return None if record is None else of(record)
+    if record is None:
+        return None
+    bucket = of(record)
+    remembered.remember(bucket, generation)
+    return bucket
 
 
 def find(call: Call, name: str | None = None, owner: str = "ExpectedBucketOwner") -> Bucket:
@@ -127,6 +179,7 @@ def change(call: Call, bucket: Bucket, edit: Callable[[dict[str, Any]], None]) -
         tx.execute(BUCKETS.update().where(BUCKETS.c.id == bucket.id).values(settings=packed))
 
     call.store.write(apply)
+    known(call.world).forget()
 
 
 def put(call: Call, bucket: Bucket, name: str, value: Any) -> None:

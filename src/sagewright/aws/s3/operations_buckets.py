@@ -165,6 +165,7 @@ def delete_bucket(call: Call) -> dict[str, Any]:
         return None, list(blobs)
 
     changes.commit(call, change)
+    buckets.known(call.world).forget()
     return {}
 
 
@@ -188,4 +189,5 @@ def put_bucket_versioning(call: Call) -> dict[str, Any]:
                        "versioning state cannot be changed.", 409)
     change = BUCKETS.update().where(BUCKETS.c.id == bucket.id).values(versioning=wanted)
     call.store.write(lambda tx: tx.execute(change))
+    buckets.known(call.world).forget()
     return {}

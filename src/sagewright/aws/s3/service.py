@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from typing import Any
 
 import sqlalchemy as sa
 
 from sagewright.aws.s3 import (
+    buckets,
     content,
+    external,
     operations_buckets,
     operations_copy,
     operations_deletes,
@@ -20,6 +24,7 @@ from sagewright.aws.s3 import (
     versions,
 )
 from sagewright.aws.s3.tables import BUCKETS, OBJECTS, PARTS, UPLOADS
+from sagewright.core.call import Call
 from sagewright.core.service import Handler, Service
 from sagewright.core.world import World
 
@@ -46,7 +51,17 @@ def operations() -> dict[str, Handler]:
     table = settings.operations()
     for module, names in _NAMES:
         table |= {name: getattr(module, name) for name in names}
-    return table
+    return {name: _local_or_external(handler) for name, handler in table.items()}
+
+
+def _local_or_external(handler: Handler) -> Handler:
+    """The handler, unless the server was told to use another S3."""
+
+    @functools.wraps(handler)
+    def answer(call: Call) -> dict[str, Any] | None:
+        return external.forward(call) if call.world.config.s3_url else handler(call)
+
+    return answer
 
 
 def boot(world: World) -> None:
@@ -69,7 +84,9 @@ def reset(world: World) -> None:
             tx.execute(table.delete())
         return names
 
-    content.files(world).retire(world.store.write(change, durable=False))
+    names = world.store.write(change, durable=False)
+    buckets.known(world).forget()
+    content.files(world).retire(names)
 
 
 SERVICE = Service(aws="s3", operations=operations(), boot=boot, reset=reset)
