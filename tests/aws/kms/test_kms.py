@@ -223,6 +223,21 @@ def test_the_key_policy_decides_and_grants_add_to_it(desk, kms) -> None:  # noqa
     assert ann.refused("kms", "Decrypt", CiphertextBlob=blob).code == "AccessDeniedException"
 
 
+def test_another_account_uses_a_key_if_the_policy_says_so(desk, kms, key) -> None:  # noqa: ANN001
+    from sagewright.aws.iam import accounts
+
+    other = desk.as_key(accounts.create_account_root(desk.world, "111111111111")[0])
+    arn = kms("DescribeKey", KeyId=key)["KeyMetadata"]["Arn"]
+    assert other.refused("kms", "Encrypt", KeyId=arn, Plaintext=b"x").code == "AccessDeniedException"
+    assert other.refused("kms", "Encrypt", KeyId=arn[:-1] + "_", Plaintext=b"x").code == "NotFoundException"
+    policy = json.loads(kms("GetKeyPolicy", KeyId=key)["Policy"])
+    policy["Statement"].append({"Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Resource": "*",
+                                "Action": "kms:Encrypt"})
+    kms("PutKeyPolicy", KeyId=key, Policy=json.dumps(policy))
+    blob = other.kms("Encrypt", KeyId=arn, Plaintext=b"theirs")["CiphertextBlob"]
+    assert kms("Decrypt", CiphertextBlob=blob)["Plaintext"] == b"theirs"
+
+
 def test_a_dry_run_changes_nothing(desk, key) -> None:  # noqa: ANN001
     assert desk.refused("kms", "Encrypt", KeyId=key, Plaintext=b"x", DryRun=True).code == "DryRunOperationException"
 

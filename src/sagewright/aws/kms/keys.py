@@ -61,8 +61,7 @@ def _resolve(call: Call, key_id: str, aliases: bool) -> Row:
         if parts[3] != call.region:
             raise not_found(f"Invalid arn {parts[3]}")
         if parts[4] != call.account:
-            raise AwsError("AccessDeniedException", f"User: {call.principal.arn} is not authorized to perform: "
-                           f"kms:{call.operation} on resource: {key_id}")
+            return _foreign(call, key_id)
         name = parts[5].removeprefix("key/")
     if name.startswith("alias/"):
         if not aliases:
@@ -74,6 +73,17 @@ def _resolve(call: Call, key_id: str, aliases: bool) -> Row:
     row = call.store.get(KEY, call.account, call.region, name)
     if row is None or _ended(call, row):
         raise not_found(f"Key '{arn(call, 'key/' + name)}' does not exist")
+    return row
+
+
+def _foreign(call: Call, arn_: str) -> Row:
+    """A key of another account by ARN, or the key behind such an alias; whether it may be used, its policy says."""
+    row = call.store.by_arn(arn_)
+    if row is not None and row.kind == ALIAS:
+        row = call.store.get(KEY, row.account, row.region, row.body["TargetKeyId"])
+    if row is None or row.kind != KEY or _ended(call, row):
+        what = "Alias {} is not found." if ":alias/" in arn_ else "Key '{}' does not exist"
+        raise not_found(what.format(arn_))
     return row
 
 
@@ -99,11 +109,8 @@ def _ended(call: Call, row: Row) -> bool:
     """Whether the key's waiting period is over; then it goes for good, with its material and aliases."""
     if row.body["KeyState"] != "PendingDeletion" or row.body["DeletionDate"] > call.now:
         return False
-    for alias in call.store.all(ALIAS, call.account):
-        if alias.owner == row.arn:
-            remove(call, alias)
-    for grant in call.store.children(row.arn, GRANT):
-        remove(call, grant)
+    for hanging in (*call.store.children(row.arn, ALIAS), *call.store.children(row.arn, GRANT)):
+        remove(call, hanging)
     remove(call, row)
     return True
 
