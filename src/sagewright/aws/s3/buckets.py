@@ -133,7 +133,8 @@ def find(call: Call, name: str | None = None, owner: str = "ExpectedBucketOwner"
         if not _NAME.match(name) and not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", name):
             raise AwsError("InvalidBucketName", "The specified bucket is not valid.", 400, {"BucketName": name})
         raise no_such(name)
-    _check_region(call, bucket)
+    if owner == "ExpectedBucketOwner":  # the source of a copy may be in any region
+        _check_region(call, bucket)
     expected = call.params.get(owner)
     if expected and expected != bucket.account:
         if not re.fullmatch(r"\d{12}", str(expected)):

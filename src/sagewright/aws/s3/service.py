@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sagewright.aws.s3 import (
     buckets,
     content,
+    edge,
     external,
     operations_buckets,
     operations_copy,
@@ -67,6 +68,7 @@ def _local_or_external(handler: Handler) -> Handler:
 def boot(world: World) -> None:
     """Open the blob directory and, in the background, remove blobs that a crash left without a row."""
     store = content.files(world)
+    world.parts["s3_edge"] = edge.Edge(world)
 
     def unknown(names: list[str]) -> set[str]:
         return world.store.read(lambda tx: versions.unknown_blobs(tx, names))
