@@ -14,7 +14,8 @@ class Config:
     account, region: the account and default region. partition: ARN partition.
     database_url: SQLAlchemy URL; empty means SQLite in the data directory.
     s3_url: an external S3 endpoint to use instead of the local object store; empty means local.
-    hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off).
+    hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off); five times that for
+        an SDK or waiter that polls (gateway/hold.py).
     egress: what the CONNECT proxy does with hosts that are not AWS: refuse, registries, allow.
     image_policy: exact refuses an image whose library version cannot be had; nearest takes the closest one.
     runtime: auto, bwrap, docker or process. test_hooks: enables POST /_sagewright/reset.

@@ -21,7 +21,7 @@ from sagewright.core.http import FileSlice, Headers, Reply, Request
 from sagewright.core.world import World
 from sagewright.gateway import chain, invocations
 from sagewright.gateway.body import Pipe
-from sagewright.gateway.hold import Changes
+from sagewright.gateway.hold import Changes, patience
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -81,7 +81,8 @@ class App:
             self._changes = Changes(loop)
             self._changes.listen(self.world.store)
         arn, _, moving = call.hold
-        moved = await self._changes.moved(arn, moving, self.world.config.hold, self.world.store)
+        longest = patience(call.operation, exchange.request.headers.get("user-agent"), self.world.config.hold)
+        moved = await self._changes.moved(arn, moving, longest, self.world.store)
         if moved and call.operation.startswith("Describe"):
             call.hold = None
             await loop.run_in_executor(self._control, chain.run, exchange, (chain.invoke, chain.write))

@@ -1,17 +1,30 @@
 """No wasted polling: an answer about a resource in transition may be held until the resource has moved on.
 
 The store tells every change; `Changes` wakes the requests that wait for that ARN. A waiting request costs one future
-and no thread. Bounded in time (`Config.hold`) and in number (`MOST`): beyond that, answers go out at once.
+and no thread. Bounded in time (`patience`) and in number (`MOST`): beyond that, answers go out at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 
 from sagewright.core.store import Event, Store
 
 MOST = 512
+_POLLS = 5
+# The SageMaker SDKs sleep 10 to 30 s before they ask again, botocore's waiters (feature "B") up to 120 s.
+_POLLING = re.compile(r"AWS-SageMaker-Python-SDK|(?:^| )m/(?:[^ ,]+,)*B(?:,|\s|$)")
+
+
+def patience(operation: str, user_agent: str, hold: float) -> float:
+    """How long this answer may be held: `Config.hold`, five times that for a Describe of a program that polls.
+
+    A person who describes a resource wants to see it now. A program that would sleep for longer than this gains by it,
+    unless the answer is what it shows: so not longer than the SDKs' own pause between two looks at a log.
+    """
+    return hold * _POLLS if operation.startswith("Describe") and _POLLING.search(user_agent) else hold
 
 
 class Changes:
