@@ -43,6 +43,7 @@ _PART = {":event-type": _text("PayloadPart"), ":content-type": _text("applicatio
 _STREAM_ERROR = {":exception-type": _text("ModelStreamError"), ":content-type": _text("application/json"),
                  ":message-type": _text("exception")}
 
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -54,7 +55,7 @@ def is_one(request: Request) -> bool:
 
 
 async def answer(world: World, dispatch: Dispatch, request: Request,
-                 receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+                 receive: Receive, send: Send) -> None:
     """Answer one invocation."""
     from sagewright.gateway.app import read_body
 
@@ -73,7 +74,7 @@ async def answer(world: World, dispatch: Dispatch, request: Request,
         exchange.buffered = await read_body(receive)
         chain.authenticate(exchange)
         run.locate()
-        await (run.stream(send) if streaming else run.whole(send))
+        await (run.stream(receive, send) if streaming else run.whole(send))
     except AwsError as error:
         run.count(error)
         chain.refuse(exchange, error)
@@ -135,27 +136,25 @@ class _Invocation:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def stream(self, send: Send) -> None:
-        """Body in, event stream out, chunk by chunk."""
-        started = time.perf_counter()
+    async def stream(self, receive: Receive, send: Send) -> None:
+        """Body in, event stream out, chunk by chunk; the model stops when the client leaves or time is up."""
+        started, broken = time.perf_counter(), None
         async with _deadline(self, STREAM_TIMEOUT):
             replica, connection, reply = await self._start()
-            try:
-                if not 200 <= reply.status < 300:
-                    raise self._model_error(reply.status, await connection.whole())
-                headers = [(k, v) for k, v in self._headers(reply) if k != b"content-type"]
-                headers.append((b"content-type", b"application/vnd.amazon.eventstream"))
-                headers.append((b"x-amzn-sagemaker-content-type",
-                                reply.headers.get("content-type", "application/octet-stream").encode()))
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                async for frame in _frames(connection.pieces()):
-                    await send({"type": "http.response.body", "body": frame, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
-            finally:
-                self.router.end(self.arn, replica)
-                replica.pool.give(connection)
+        try:
+            if not 200 <= reply.status < 300:
+                raise self._model_error(reply.status, await connection.whole())
+            headers = [(k, v) for k, v in self._headers(reply) if k != b"content-type"]
+            headers.append((b"content-type", b"application/vnd.amazon.eventstream"))
+            headers.append((b"x-amzn-sagemaker-content-type",
+                            reply.headers.get("content-type", "application/octet-stream").encode()))
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            broken = await _piped(connection, receive, send, STREAM_TIMEOUT - (time.perf_counter() - started))
+        finally:
+            self.router.end(self.arn, replica)
+            replica.pool.give(connection)
         self.model_seconds = time.perf_counter() - started
-        self.count(None)
+        self.count(self._model_error(0, broken.encode()) if broken else None)
 
     async def _start(self) -> tuple[Replica, Connection, Answer]:
         """Send the request to the first replica that takes it."""
@@ -252,14 +251,43 @@ class _deadline:  # noqa: N801 - reads as a statement
             raise self._run._model_error(0, words.encode()) from None  # noqa: SLF001 - one idea in two classes
 
 
-async def _frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Container chunks as event-stream frames; a broken container becomes a ModelStreamError event."""
+async def _piped(connection: Connection, receive: Receive, send: Send, seconds: float) -> str:
+    """Send the container's chunks as event-stream frames until its end; why the model broke, or ""."""
+    sending = asyncio.ensure_future(_send_pieces(connection.pieces(), send))
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((sending, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            code, words = "StreamBroken", await sending
+        elif leaving.done():
+            return ""
+        else:
+            code, words = "ModelInvocationTimeExceeded", f"The model did not finish in {STREAM_TIMEOUT:.0f} seconds."
+    finally:
+        for task in (sending, leaving):
+            task.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+    if words:
+        body = json.dumps({"Message": words, "ErrorCode": code}).encode()
+        frame = eventstream.frame(_STREAM_ERROR, body)
+        await send({"type": "http.response.body", "body": frame, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+    return words
+
+
+async def _send_pieces(pieces: AsyncIterator[bytes], send: Send) -> str:
     try:
         async for piece in pieces:
-            yield eventstream.frame(_PART, piece)
+            await send({"type": "http.response.body", "body": eventstream.frame(_PART, piece), "more_body": True})
     except Broken as broken:
-        body = json.dumps({"Message": str(broken), "ErrorCode": "StreamBroken"}).encode()
-        yield eventstream.frame(_STREAM_ERROR, body)
+        return str(broken)
+    return ""
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _plain(reply: Reply | None, send: Send) -> None:

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 
 import httptools
 
+_AHEAD = 64  # pieces of a streamed answer that are read before its client has taken them
+
 
 class Broken(Exception):
     """The server could not be reached or hung up. `sent`: the request (or part of an answer) got through."""
@@ -40,7 +42,7 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._answer = Answer()
         self._chunks: deque[bytes] = deque()
-        self._started = self._complete = False
+        self._started = self._complete = self._piecewise = False
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -74,12 +76,19 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._chunks.append(body)
+        if self._piecewise and len(self._chunks) >= _AHEAD and self.transport is not None:
+            self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         assert self._parser is not None
         self._complete = True
         if not self._parser.should_keep_alive():
             self.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the last answer has come to its end."""
+        return self._complete
 
     # -- use ------------------------------------------------------------------------------------------------------
     async def start(self, head: bytes, body: bytes) -> Answer:
@@ -88,7 +97,7 @@ class Connection(asyncio.Protocol):
             raise Broken("not connected", sent=False)
         self._parser = httptools.HttpResponseParser(self)
         self._answer, self._chunks = Answer(), deque()
-        self._started = self._complete = False
+        self._started = self._complete = self._piecewise = False
         self.transport.writelines((head, body)) if body else self.transport.write(head)
         while not self._started:
             await self._wait()
@@ -105,12 +114,15 @@ class Connection(asyncio.Protocol):
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body, chunk by chunk as it comes."""
+        """The body, chunk by chunk as it comes, no faster than the caller takes it."""
+        self._piecewise = True
         while True:
             while self._chunks:
                 yield self._chunks.popleft()
             if self._complete:
                 return
+            if self.alive and self.transport is not None:
+                self.transport.resume_reading()
             await self._wait()
             if not self.alive and not self._complete and not self._chunks:
                 raise Broken("the server closed the connection in the middle of its answer", sent=True)
@@ -153,8 +165,8 @@ class Pool:
         return connection
 
     def give(self, connection: Connection) -> None:
-        """Keep a connection whose answer was read to the end."""
-        if connection.alive and len(self._idle) < self._most_idle:
+        """Keep a connection whose answer was read to the end; close one that somebody left early."""
+        if connection.alive and connection.is_idle and len(self._idle) < self._most_idle:
             self._idle.append(connection)
         else:
             connection.close()
