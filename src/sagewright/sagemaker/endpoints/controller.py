@@ -148,7 +148,10 @@ def why(variant: dict[str, Any], outcome: Outcome) -> str:
     words = (f"The primary container for production variant {variant['name']} did not pass the ping health check. "
              "Please check CloudWatch logs for this endpoint.")
     last = "\n".join(outcome.last_lines).strip() or outcome.failure
-    return f"{words} Last lines: {last[-(_MOST_REASON - len(words) - 20):]}" if last else words
+    room = _MOST_REASON - len(words) - 20
+    if len(last) > room:  # whole lines only
+        last = last[-room:].partition("\n")[2] or last[-room:]
+    return f"{words} Last lines: {last}" if last else words
 
 
 def route(row: Row, world: World, fleet: Fleet | None) -> None:
