@@ -85,7 +85,7 @@ class FilePart:
 
 @dataclass
 class Form:
-    """Fields by lower-case name; the file, its name and type."""
+    """Fields by lower-case name; the file and its name (S3 takes the type from a field, never from the file)."""
 
     fields: dict[str, str]
     file: FilePart
@@ -107,8 +107,6 @@ def read(source: Reader, content_type: str) -> Form:
         if not isinstance(name, str):
             raise malformed()
         if name.lower() == "file":
-            if head.get("content-type"):
-                fields.setdefault("content-type", str(head["content-type"]))
             filename = head.get_filename() or ""
             return Form(fields, FilePart(lines, b"\r\n" + mark), filename.rsplit("/", 1)[-1].rsplit("\\", 1)[-1])
         fields[name.lower()] = lines.until(b"\r\n" + mark, _MOST_FIELDS).decode("utf-8", "replace")
