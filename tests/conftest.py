@@ -102,12 +102,18 @@ class Live:
 
 
 def start_server(data_dir: Path, *flags: str) -> Live:
-    """Start a server on a free port and wait until it answers."""
-    port = free_port()
-    arguments = [str(data_dir), "--port", str(port), "--test-hooks",
-                 "--allow-access-key", f"{ACCESS_KEY}:{SECRET_KEY}", *flags]
-    live = Live(_spawn(arguments, data_dir), port, data_dir, arguments)
-    _wait(live)
+    """Start a server on a free port and wait until it answers; another port if somebody was quicker."""
+    for attempt in range(4):
+        port = free_port()
+        arguments = [str(data_dir), "--port", str(port), "--test-hooks",
+                     "--allow-access-key", f"{ACCESS_KEY}:{SECRET_KEY}", *flags]
+        live = Live(_spawn(arguments, data_dir), port, data_dir, arguments)
+        try:
+            _wait(live)
+            break
+        except RuntimeError as failed:
+            if "Address already in use" not in str(failed) or attempt == 3:
+                raise
     return live
 
 
