@@ -81,7 +81,10 @@ def nothing(pid: int) -> None:
 
 
 class RuntimeSuite:
-    """What every sandbox must do."""
+    """What every sandbox must do. `uid` is the job's, None for our own; `image` is for engines that hold images."""
+
+    uid: int | None = UID
+    image = ""
 
     @pytest.fixture
     def runtime(self) -> Runtime:
@@ -91,12 +94,13 @@ class RuntimeSuite:
     def box(self) -> Iterator[Box]:
         top = Path(tempfile.mkdtemp(prefix="swbox"))
         top.chmod(0o755)
-        boxfiles.write_etc(top, "algo-1", uid=UID)
+        boxfiles.write_etc(top, "algo-1", self.uid)
         for name in ("ml", "tmp"):
             (top / name).mkdir()
-            if UID is not None:
-                os.chown(top / name, UID, UID)
-        yield Box(name=top.name, directory=str(top), argv=("true",), uid=UID, memory=256 << 20, cpus=1.0, pids=128,
+            if self.uid is not None:
+                os.chown(top / name, self.uid, self.uid)
+        yield Box(name=top.name, directory=str(top), argv=("true",), uid=self.uid, image=self.image,
+                  memory=256 << 20, cpus=1.0, pids=128,
                   environment={"PATH": "/usr/bin:/bin", "COLOUR": "blau €", "HOME": "/root"},
                   binds=(Bind(str(top / "ml"), "/opt/ml", writable=True), Bind(str(top / "tmp"), "/tmp", True)))
         for name in (top.name, top.name + "a", top.name + "b"):
@@ -153,7 +157,7 @@ class RuntimeSuite:
     def test_files_written_to_a_writable_bind_belong_to_the_job(self, runtime, box):
         ended(runtime, self.shell(runtime, box, "cd ${SAGEMAKER_BASE_DIR:-/opt/ml} && echo 5 > file"))
         written = Path(box.directory, "ml", "file")
-        assert written.read_text() == "5\n" and written.stat().st_uid == (os.getuid() if UID is None else UID)
+        assert written.read_text() == "5\n" and written.stat().st_uid == (os.getuid() if box.uid is None else box.uid)
 
     def test_a_missing_command_is_an_exit_code_and_a_line(self, runtime, box):
         handle = runtime.start(replace(box, argv=("no-such-command",)), nothing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Any
 from sagewright.engine import cgroups
 from sagewright.engine.capacity import Machine
 from sagewright.engine.runtimes import choose, process
-
-DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
 def machine() -> Machine:
@@ -49,28 +46,9 @@ def facts(data_dir: Path) -> dict[str, Any]:
     return {
         "cores": _cores(), "memory": _memory("MemTotal"), "memory_free": free_memory(), "gpus": gpus(),
         "bwrap": _version("bwrap"), "bwrap_works": choose.works(uid), "namespaces": process.namespaces_allowed(),
-        "cgroups": cgroups.detect(), "root": os.geteuid() == 0, "docker": engine_socket(),
+        "cgroups": cgroups.detect(), "root": os.geteuid() == 0, "docker": choose.engine_socket(),
         "disk_total": disk.total, "disk_free": disk.free,
     }  # fmt: skip
-
-
-def engine_socket() -> str:
-    """The socket of a Docker or Podman engine that answers, "" for none. None is ever started."""
-    own = f"{os.environ.get('XDG_RUNTIME_DIR', '/nonexistent')}/podman/podman.sock"
-    named = os.environ.get("DOCKER_HOST", "").removeprefix("unix://")
-    for path in (named, *DOCKER_SOCKETS, own):
-        if path.startswith("/") and _answers(path):
-            return path
-    return ""
-
-
-def _answers(path: str) -> bool:
-    with suppress(OSError, ValueError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
-        made.settimeout(2.0)
-        made.connect(path)
-        made.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        return b" 200 " in made.recv(64)
-    return False
 
 
 def _version(program: str) -> str:

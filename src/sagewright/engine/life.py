@@ -12,6 +12,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 from sagewright.engine import archive, boxfiles, channels, credentials, metrics, network, stage, tail, transfer
 from sagewright.engine.caller import CallError
 from sagewright.engine.host import Failure, Host
-from sagewright.engine.runtimes import choose
+from sagewright.engine.runtimes import choose, docker
 from sagewright.engine.runtimes.runtime import Bind, Box, Handle, NotStarted, Runtime
 
 SERVE_SOCKET = "/run/sagewright/serve.sock"
@@ -177,13 +178,16 @@ class Running:
     def __init__(self, host: Host, output: Output) -> None:
         placement = host.placement
         self.host, self.output = host, output
-        self.runtime: Runtime = choose.named(placement["runtime"])
+        self.runtime: Runtime = choose.named(placement["runtime"], placement["container_engine"])
         self.network: network.Network = network.Shared()
         self.relay = network.Relay()
         self.token = secrets.token_hex(24)
         binds = [*placement["built"]["binds"], *(source for source, _ in placement["binds"])]
         serve = [placement["serve_dir"]] if placement["serve_dir"] else []
-        self.find = stage.stage([str(host.directory), *serve, *binds])
+        if placement["runtime"] == "docker":  # its engine looks paths up in its own mount namespace
+            self.find: Callable[[str], str] = lambda path: path
+        else:
+            self.find = stage.stage([str(host.directory), *serve, *binds])
         boxfiles.write_etc(host.directory, host.name, host.uid)
 
     def start(self) -> Handle:
@@ -204,20 +208,29 @@ class Running:
         binds += [Bind(self.find(path), path) for path in placement["built"]["binds"]]
         binds += [Bind(self.find(source), target) for source, target in placement["binds"]]
         binds += [Bind(path, path, device=True) for path in placement["devices"]]
-        cpus = placement["cpus"]
+        cpus, argv = placement["cpus"], self._argv()
         return Box(
             name=placement["box"], directory=self.find(str(host.directory)),
-            argv=(*plan["entrypoint"], *plan["command"]), environment=self._environment(), hostname=host.name,
+            argv=argv, image=plan["image"]["uri"], environment=self._environment(), hostname=host.name,
             uid=host.uid, binds=tuple(binds), memory=placement["memory"], cpus=cpus, cores=tuple(placement["cores"]),
             pids=max(_PIDS, int(cpus * _PIDS_PER_CPU)), file_size=host.volume,
             private_network=self.runtime.private_network)
 
+    def _argv(self) -> tuple[str, ...]:
+        """The command. A container image's own entrypoint stays where the plan names none."""
+        plan = self.host.plan
+        entrypoint = plan["entrypoint"]
+        if isinstance(self.runtime, docker.Docker) and not entrypoint:
+            entrypoint = self.runtime.entrypoint(plan["image"]["uri"])
+        return (*entrypoint, *plan["command"])
+
     def _environment(self) -> dict[str, str]:
         plan, placement = self.host.plan, self.host.placement
         built = placement["built"]
-        words = {"PATH": f"{built['prefix']}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root",
-                 "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "HOSTNAME": self.host.name,
-                 "AWS_REGION": plan["region"], "AWS_DEFAULT_REGION": plan["region"], **built["env"]}
+        words = {"AWS_REGION": plan["region"], "AWS_DEFAULT_REGION": plan["region"], "HOSTNAME": self.host.name}
+        if built["prefix"]:
+            words |= {"PATH": f"{built['prefix']}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root",
+                      "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **built["env"]}
         if placement["serve_dir"]:
             words["SAGEWRIGHT_SERVE_SOCKET"] = SERVE_SOCKET
         if not plan["isolated"]:

@@ -163,8 +163,8 @@ class LocalEngine:
             raise Failed("Jobs on more than one instance are not supported yet.")
         if plan.image.kind == "unavailable":
             raise Failed(plan.image.note)
-        if plan.image.kind != "environment":
-            raise Failed(f"The image {plan.image.uri} cannot be run here: only managed environments can.")
+        if plan.image.kind == "oci" and not choose.engine_socket():
+            raise Failed(f"{plan.image.uri} is a container image, and no Docker or Podman engine answers here.")
         return capacity.grant(instance, self.machine)
 
     def _decide(self) -> None:
@@ -197,7 +197,7 @@ class LocalEngine:
         """Spawn the agent now if the environment is there, else when it has been built."""
         try:
             image = _image(job.plan)
-            built = self.images.ready(image)
+            built = self.images.ready(image) if image.kind == "environment" else Built("", "", ())
         except Exception as error:  # noqa: BLE001 - whatever the image room raises ends this job only
             self._end(job, failure=str(error), blame="client")
             return
@@ -238,16 +238,19 @@ class LocalEngine:
         others = [other.placed for other in self._jobs.values() if other.placed and other is not job]
         live = [other.placed for other in self._jobs.values()
                 if other.placed and other is not job and other.state in ("starting", "running")]
-        uid = placement.free_uid(self.data_dir, (other["uid"] for other in others))
+        container = job.plan["image"]["kind"] == "oci"
+        uid = None if container else placement.free_uid(self.data_dir, (other["uid"] for other in others))
         busy = {gpu for other in live for gpu in other["gpus"]}
         gpus = [index for index in self.machine.gpus if index not in busy][: job.grant.gpus]
-        notes = [note for note in (job.plan["image"]["note"], job.grant.note, self.runtime_note) if note]
+        runtime, said = ("docker", "") if container else (self.runtime, self.runtime_note)
+        notes = [note for note in (job.plan["image"]["note"], job.grant.note, said) if note]
         serve = placement.serve_place(self.data_dir, job.handle) if job.plan["kind"] == "hosting" else None
         if serve:
             placement.make_serve_place(serve, uid)
         job.placed = placement.describe(_plan(job.plan), job.grant, built, {
             "uid": uid, "gpus": gpus, "box": placement.box_name(self.data_dir, job.handle, "algo-1"),
-            "runtime": self.runtime, "notes": notes, "gateway": self.config.url,
+            "runtime": runtime, "container_engine": choose.engine_socket() if container else "", "notes": notes,
+            "gateway": self.config.url,
             "cores": placement.free_cores(job.grant, self.machine, (c for other in live for c in other["cores"])),
             "prelude": [*prelude, *(f"[sagewright] {note}" for note in notes)], "environment": self.job_environment,
             "engine_socket": str(self.data_dir / "run" / "engine.sock"),
