@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 R = TypeVar("R")
-_SMALL = 128
+_SMALL = 16  # rows fetched where a common prefix may have to be passed; grows while none is met
 
 
 def successor(prefix: bytes) -> bytes | None:
@@ -53,14 +53,15 @@ class Walk(Generic[R]):
         start = self._start(after)
         if beyond is not None and self._group(self.key(beyond)) is not None:
             beyond = None
+        batch = _SMALL if self.delimiter else limit + 1
         while start is not None and limit > 0:
-            want = limit - len(page) + 1
-            want = min(want, _SMALL) if self.delimiter else want
+            want = min(limit - len(page) + 1, batch)
             rows = self.fetch(start, beyond, successor(self.prefix), want)
             if not all(self._add(page, row, limit) for row in rows) or len(rows) < want:
                 break
             beyond = rows[-1]
             group = self._group(self.key(beyond))
+            batch = _SMALL if group is not None else batch * 4
             if group is not None:
                 start, beyond = successor(group), None
         return page
