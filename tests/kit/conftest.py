@@ -78,7 +78,7 @@ def clean_environ(base: Path, **more: str) -> dict[str, str]:
     """A container's variables: nothing of the developer's own."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_"))}
-    src = {"SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    src = {"SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(ROOT / "src")}
     return {**kept, **pip, **src, **more}
 
 

@@ -274,6 +274,17 @@ def test_execution_parameters_are_the_module_s(serve: Any, python: Path) -> None
     assert scripted(serve, python, ECHO).request("GET", "/execution-parameters")[0] == 404
 
 
+def test_multi_model_mode_is_refused_in_words(serve: Any, python: Path) -> None:
+    server = serve(python, {}, ready=False, SAGEMAKER_MULTI_MODEL="true")
+    assert server.process.wait(30) == 1 and "Multi-model mode" in server.log.read_text()
+
+
+def test_an_access_log_is_written_when_asked_for(serve: Any, python: Path) -> None:
+    server = scripted(serve, python, ECHO, SAGEWRIGHT_ACCESS_LOG="1")
+    server.invoke(b"1", Content_Type=JSON)
+    wait_for(lambda: '"POST /invocations HTTP/1.1" 200 ' in server.log.read_text())
+
+
 def raw(server: Any, data: bytes, answers: int = 1) -> bytes:
     """What the server sends for these bytes, until so many answers are there or it closes."""
     with socket.socket(socket.AF_UNIX) as client:

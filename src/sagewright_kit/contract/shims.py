@@ -11,11 +11,13 @@ Not covered: the rest of these packages; a name that is missing raises ImportErr
 
 from __future__ import annotations
 
-import importlib
-import importlib.abc
-import importlib.machinery
 import sys
-from typing import Any, Sequence
+
+# Every Python of a job runs this at its start, so what it imports is what it needs then (importlib.abc would cost
+# more than the interpreter's own start).
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
 
 _NAMES = "sagewright_kit.servers.aws_names"
 _XGBOOST = "sagewright_kit.servers.aws_xgboost"
@@ -53,14 +55,16 @@ MODULES: dict[str, tuple[str, Sequence[str]]] = {
 }
 
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Finder:
     """Finds and fills the modules above."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name not in MODULES:
             return None
+        from importlib.machinery import ModuleSpec
+
         is_package = any(other.startswith(name + ".") for other in MODULES)
-        return importlib.machinery.ModuleSpec(name, self, is_package=is_package)
+        return ModuleSpec(name, self, is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, spec: Any) -> None:
         return None
@@ -68,11 +72,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: Any) -> None:
         origin, names = MODULES[module.__name__]
         if names:
-            source = importlib.import_module(origin)
+            from importlib import import_module
+
+            source = import_module(origin)
             module.__dict__.update({name: getattr(source, name) for name in names})
 
 
 def install() -> None:
     """Put the finder last; doing it twice does it once."""
     if not any(isinstance(one, Finder) for one in sys.meta_path):
-        sys.meta_path.append(Finder())
+        sys.meta_path.append(Finder())  # type: ignore[arg-type]

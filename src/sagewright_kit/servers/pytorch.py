@@ -18,7 +18,14 @@ class Pytorch(Defaults):
         import torch
 
         self.torch = torch
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device: Any = None
+
+    @property
+    def device(self) -> Any:
+        """Asked for in the worker only: a process that looked for GPUs cannot hand them to its children."""
+        if self._device is None:
+            self._device = self.torch.device("cuda" if self.torch.cuda.is_available() else "cpu")
+        return self._device
 
     def model_fn(self, model_dir: str) -> Any:
         """`model.pt`, else the only .pt or .pth file, as TorchScript."""

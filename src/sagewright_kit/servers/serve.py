@@ -62,6 +62,9 @@ def workers() -> int:
 def serve() -> int:
     """Serve until told to stop; the process's exit code."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() in ("true", "1"):
+        print("Multi-model mode (SAGEMAKER_MULTI_MODEL) is not supported by this image.", file=sys.stderr, flush=True)
+        return 1
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)
     address = os.environ.get("SAGEWRIGHT_BIND_ADDRESS") or "0.0.0.0"
     sockets = supervisor.bind(address, port, os.environ.get("SAGEWRIGHT_SERVE_SOCKET", ""))
