@@ -18,6 +18,11 @@ def test_an_alarm_is_described_as_put_and_waits_for_data(ask) -> None:
     assert shown[0]["AlarmArn"] == "arn:aws:cloudwatch:us-west-2:123456789012:alarm:a"
 
 
+def test_a_whole_threshold_comes_back_as_a_double(ask) -> None:
+    ask("PutMetricAlarm", **{**ALARM, "Threshold": 30})
+    assert repr(ask("DescribeAlarms")["MetricAlarms"][0]["Threshold"]) == "30.0"
+
+
 def test_an_alarm_keeps_its_state_when_put_again(ask) -> None:
     ask("PutMetricAlarm", **ALARM, AlarmDescription="old")
     ask("SetAlarmState", AlarmName="a", StateValue="ALARM", StateReason="by hand")

@@ -154,6 +154,14 @@ def test_of_several_units_the_first_is_taken_and_said(ask) -> None:
         {"Code": "MultipleUnits", "Value": "Multiple units returned: '[Count, Milliseconds, Seconds]'"}]
 
 
+def test_a_minute_stands_at_its_start_in_shorter_periods(ask) -> None:
+    put(ask, {"Value": 3, "Timestamp": NOW + 45})
+    asked = stat("Sum", "a")
+    asked["MetricStat"]["Period"] = 30
+    result = data(ask, asked)["MetricDataResults"][0]
+    assert (result["Timestamps"], result["Values"]) == ([NOW], [3])
+
+
 def test_a_day_of_minutes_may_start_within_a_minute(ask) -> None:
     assert read(ask, StartTime=NOW - 86400 + 7, EndTime=NOW + 7) == []
 

@@ -37,6 +37,8 @@ def test_groups_are_found_by_prefix_and_pattern_page_by_page(ask) -> None:
 
     assert names(logGroupNamePrefix="/aws/sagemaker/") == list("0123456")
     assert names(logGroupNamePattern="Sage") == ["Sage"]
+    assert not {"storedBytes", "deletionProtectionEnabled"} & \
+        ask("DescribeLogGroups", logGroupNamePattern="Sage")["logGroups"][0].keys()
     assert names() == ["Sage", *"0123456"]
     with pytest.raises(AwsError, match="mutually exclusive"):
         ask("DescribeLogGroups", logGroupNamePrefix="a", logGroupNamePattern="bcd")

@@ -47,9 +47,9 @@ def _sample(call: Call, namespace: str, where: str, datum: dict[str, Any]) -> tu
     _check_kinds(where, datum)
     if "StatisticValues" in datum:
         _add_set(sample, where, datum["StatisticValues"])
-    elif "Values" in datum:
+    if "Values" in datum:  # AWS takes both, though it takes neither together with Value
         _add_values(sample, where, datum["Values"], datum.get("Counts"))
-    else:
+    if "Value" in datum:
         sample.add(_number(datum["Value"], f"{where}.Value"))
     span = datum.get("StorageResolution", 60)
     if span not in (1, 60):
@@ -67,9 +67,6 @@ def _check_kinds(where: str, datum: dict[str, Any]) -> None:
     if "Value" in datum and "Values" in datum:
         raise invalid_combination(f"The parameters {where}.Value and {where}.Values are mutually exclusive and you "
                                   "have specified both.")
-    if "Values" in datum and "StatisticValues" in datum:
-        raise invalid_combination(f"The parameters {where}.Values and {where}.StatisticValues are mutually exclusive "
-                                  "and you have specified both.")
     if not {"Value", "Values", "StatisticValues"} & datum.keys():
         raise AwsError("MissingParameter", f"At least one of the parameters {where}.Value, {where}.Values and "
                        f"{where}.StatisticValues must be specified.")

@@ -97,7 +97,8 @@ class Points:
              values: bool = True) -> dict[tuple[int, str], Sample]:
         """(start of period, unit) -> sample for [start, end), periods counted from `start`.
 
-        Without `values` the samples have no distribution, which is most of what there is to read.
+        A minute's points stand at its start if a shorter period is asked for, as on AWS. Without `values` the samples
+        have no distribution, which is most of what there is to read.
         """
         query = f"""SELECT at, unit, count, total, low, high, {'distribution' if values else 'NULL'} FROM points
                     WHERE span <= ? AND at >= ? AND at < ? AND series = (SELECT id FROM series WHERE account = ?
@@ -106,7 +107,7 @@ class Points:
 
         def gather(connection: sa.Connection) -> None:
             cursor = connection.connection.cursor()
-            cursor.execute(query, (period, start, end, *_key(metric)))
+            cursor.execute(query, (max(period, 60), start, end, *_key(metric)))
             for at, its_unit, *parts in cursor:  # type: ignore[attr-defined]
                 place = (start + (at - start) // period * period, its_unit)
                 if unit and its_unit != unit:

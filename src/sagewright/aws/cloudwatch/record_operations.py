@@ -34,6 +34,8 @@ def put_metric_alarm(call: Call) -> dict[str, Any]:
             **{key: value for key, value in params.items() if key not in _NOT_SHOWN}}
     if "Metrics" not in params:
         body.setdefault("Dimensions", [])
+    if "Threshold" in params:  # clients that send 30 read 30.0 back
+        body["Threshold"] = float(params["Threshold"])
     _put_alarm(call, body)
     return {}
 

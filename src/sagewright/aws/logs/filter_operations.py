@@ -29,7 +29,8 @@ def put_metric_filter(call: Call) -> dict[str, Any]:
         if transformation.get("dimensions") and "defaultValue" in transformation:
             raise bad("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")
     new = {"applyOnTransformedLogs": False, **{key: params[key] for key in _KEPT if key in params},
-           "creationTime": part(call).now()}
+           "creationTime": part(call).now(),
+           "metricTransformations": [_as_shown(one) for one in params["metricTransformations"]]}
 
     def add(work: dict[str, Any]) -> dict[str, Any]:
         others = [f for f in work.get("metric_filters", ()) if f["filterName"] != new["filterName"]]
@@ -99,6 +100,12 @@ def delete_subscription_filter(call: Call) -> dict[str, Any]:
     """There is none to remove."""
     group_of(call)
     raise AwsError("ResourceNotFoundException", "The specified subscription filter does not exist.")
+
+
+def _as_shown(transformation: dict[str, Any]) -> dict[str, Any]:
+    """A transformation with its default as the double that the model says it is."""
+    known = {"defaultValue": float(transformation["defaultValue"])} if "defaultValue" in transformation else {}
+    return {**transformation, **known}
 
 
 def _wanted(row: Row, params: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,11 @@ def describe_log_groups(call: Call) -> dict[str, Any]:
         named = [part(call).group(call.account, call.region, name_of(text)) for text in params["logGroupIdentifiers"]]
         return {"logGroups": [_shown(call, row) for row in named if row is not None]}
     rows, token = _groups(call, params.get("logGroupNamePrefix", ""), params.get("logGroupNamePattern", ""))
-    return {"logGroups": [_shown(call, row) for row in rows], **token}
+    shown = [_shown(call, row) for row in rows]
+    if "logGroupNamePattern" in params:  # AWS leaves these two out of what it finds by pattern
+        shown = [{k: v for k, v in one.items() if k not in ("storedBytes", "deletionProtectionEnabled")}
+                 for one in shown]
+    return {"logGroups": shown, **token}
 
 
 def list_log_groups(call: Call) -> dict[str, Any]:
