@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 __all__ = ["OperationModel", "ServiceModel", "Shape", "StructureShape", "members", "method_name", "model",
-           "operation_names", "operations", "paginator", "signing_name"]
+           "operation_names", "operations", "paginator", "regions", "signing_name"]
 
 _PATCHES = Path(__file__).with_name("patches.json")
 
@@ -80,6 +80,13 @@ def method_name(name: str) -> str:
     from botocore import xform_name
 
     return xform_name(name)
+
+
+@functools.cache
+def regions() -> frozenset[str]:
+    """Every region of every partition, the partitions' global pseudo-regions among them."""
+    partitions = _loader().load_data("partitions")["partitions"]
+    return frozenset(region for partition in partitions for region in partition["regions"])
 
 
 def signing_name(service: str) -> str:

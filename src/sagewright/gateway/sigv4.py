@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from sagewright.core import signing
+from sagewright.core import model, signing
 from sagewright.core.call import ANONYMOUS, Principal
 from sagewright.core.errors import AwsError
 from sagewright.core.http import Headers, Reader, Request
@@ -34,7 +34,6 @@ LONGEST_PRESIGN = 604800
 # `Identities.lookup`: access key -> secret, principal and, for temporary keys, token and expiry; None if unknown.
 Lookup = Callable[[str], "tuple[str, Principal, Credentials | None] | None"]
 
-_REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc-de)-[a-z]+-[0-9]{1,2}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 STREAMING_MODES = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
                              "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
@@ -202,7 +201,7 @@ def _check_scope(claim: Claim, expected: Expected) -> None:
                                    f'"{expected.service}".', in_query)
     if expected.region and claim.region != expected.region:
         raise refusals.wrong_region(expected, claim.region, in_query)
-    if not _REGION.fullmatch(claim.region):
+    if claim.region not in model.regions():
         raise refusals.wrong_scope(expected, "Credential should be scoped to a valid region.",
                                    f"the region '{claim.region}' is wrong", in_query)
 

@@ -104,7 +104,8 @@ def refuse_customer_keys(params: Mapping[str, Any]) -> None:
                            "the encryption method specified", 400,
                            {"ArgumentName": "x-amz-server-side-encryption",
                             "ArgumentValue": str(params["ServerSideEncryption"])})
-        raise AwsError("NotImplemented", "Server-side encryption with customer-provided keys is not implemented", 501)
+        raise AwsError("InvalidRequest", "Server-side encryption with customer-provided keys is not available in this "
+                       "Sagewright.", 400)
 
 
 def encryption(call: Call, bucket: Bucket) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def put_object(call: Call) -> dict[str, Any]:
     key = versions.key_bytes(params["Key"], call.http)
     bucket = access.enter(call, "s3:PutObject", params["Key"])
     if params.get("WriteOffsetBytes") is not None:
-        raise AwsError("NotImplemented", "Appending to an object is not implemented", 501)
+        raise AwsError("InvalidRequest", "Appending to an object is not available in this Sagewright.", 400)
     conditions.check_write_form(params)
     intake.require_length(call.http)
     known = meta.of_request(call, bucket)
