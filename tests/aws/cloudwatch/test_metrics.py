@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.aws.cloudwatch.conftest import ACCOUNT, REGION, make_world
 
 from sagewright.aws.cloudwatch.points import Metric, Slot
 from sagewright.aws.cloudwatch.samples import Sample
 from sagewright.core.errors import AwsError
+
+from .conftest import ACCOUNT, REGION, make_world
 
 NOW = 1_700_000_040
 STATS = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"]
