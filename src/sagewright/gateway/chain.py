@@ -24,6 +24,7 @@ from sagewright.gateway import audit as call_log
 from sagewright.gateway import policy, route, s3_route, sigv4, validate, wire
 from sagewright.gateway.route import Route
 
+_BROWSER = frozenset({"PostObject", "Preflight"})
 _MOST = 64 * 1024 * 1024  # no modelled request that is not a stream comes near this
 
 
@@ -62,6 +63,17 @@ def assign_request_id(x: Exchange) -> None:
     x.request_id = ids.request_id()
 
 
+def meet_browser(x: Exchange) -> None:
+    """Preflights and form uploads of S3, which no operation of the model describes, are answered here."""
+    if x.request.method not in ("OPTIONS", "POST") or "x-amz-target" in x.request.headers:
+        return
+    edge, (bucket, key) = x.world.parts["s3_edge"], s3_route.split(x.request)
+    if edge.takes(x.request, bucket, key):
+        name = "PostObject" if x.request.method == "POST" else "Preflight"
+        x.route = Route("s3", name, "rest-xml", {"Bucket": bucket})
+        x.reply = edge.answer(x.request, bucket, key)
+
+
 def resolve(x: Exchange) -> None:
     """Service and operation."""
     x.route = route.resolve(x.request, x.buffered)
@@ -74,6 +86,8 @@ def authenticate(x: Exchange) -> None:
         x.request, x.buffered, x.world.parts["identities"].lookup, x.world.clock.now(), service=x.resolved.signing,
         protocol=x.resolved.protocol, anonymous=s3 or x.resolved.operation in policy.OPEN,
         bucket=s3_route.bucket_of_host(x.request.host) if s3 else "")
+    if x.verified.access_key:
+        x.world.parts["identities"].used(x.verified.access_key, x.resolved.signing, x.verified.region)
 
 
 def read(x: Exchange) -> None:
@@ -106,6 +120,7 @@ def check(x: Exchange) -> None:
 
 def invoke(x: Exchange) -> None:
     """The handler."""
+    x.reply = None
     x.result = x.dispatch.invoke(x.the_call)
 
 
@@ -116,6 +131,7 @@ def write(x: Exchange) -> None:
     x.reply = wire.write(operation, x.resolved.protocol, x.result, x.request_id, query_mode=_query_mode(x),
                          raw_status=call.reply_status)
     x.reply.headers.extend(call.reply_headers.items())
+    _add_cors(x)
 
 
 def audit(x: Exchange) -> None:
@@ -124,7 +140,7 @@ def audit(x: Exchange) -> None:
 
 
 Step = Callable[[Exchange], None]
-BEFORE: tuple[Step, ...] = (assign_request_id, resolve, authenticate, read, authorize, check)
+BEFORE: tuple[Step, ...] = (assign_request_id, meet_browser, resolve, authenticate, read, authorize, check)
 CHAIN: tuple[Step, ...] = (*BEFORE, invoke, write)
 
 
@@ -133,6 +149,8 @@ def run(x: Exchange, steps: tuple[Step, ...] = CHAIN) -> Exchange:
     try:
         for step in steps:
             step(x)
+            if x.reply is not None:
+                break
     except AwsError as error:
         refuse(x, error)
     except Exception:  # noqa: BLE001 - a fault of ours must still be an answer that clients understand
@@ -148,13 +166,20 @@ def refuse(x: Exchange, error: AwsError) -> None:
     x.error = error
     found = x.route
     service_model = model.model(found.service) if found else None
-    operation = model.operation(found.service, found.operation) if found else None
+    operation = model.operation(found.service, found.operation) if found and found.operation not in _BROWSER else None
     protocol = found.protocol if found else _protocol_of_the_unknown(x.request)
     x.reply = wire.write_error(operation, service_model, protocol, error, x.request_id, query_mode=_query_mode(x))
     if x.call is not None:
         x.reply.headers.extend(x.call.reply_headers.items())
+    _add_cors(x)
     if x.request.method == "HEAD":
         x.reply.body = b""
+
+
+def _add_cors(x: Exchange) -> None:
+    """Answers of S3 to pages of other origins say what the bucket's CORS rules allow."""
+    if x.reply is not None and x.route is not None and x.route.service == "s3" and "origin" in x.request.headers:
+        x.reply.headers.extend(x.world.parts["s3_edge"].headers(x.request, x.route.labels.get("Bucket", "")).items())
 
 
 def _whole(x: Exchange) -> bytes:
