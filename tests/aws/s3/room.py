@@ -17,10 +17,10 @@ from sagewright.core.world import World
 ACCOUNT = "123456789012"
 
 
-def open_world(folder: Path) -> World:
-    """A world with nothing but S3 in it."""
+def open_world(folder: Path, url: str = "") -> World:
+    """A world with nothing but S3 in it, on SQLite or the database of that URL."""
     folder.mkdir(parents=True, exist_ok=True)
-    store = Store(f"sqlite:///{folder / 'sagewright.db'}", SystemClock())
+    store = Store(url or f"sqlite:///{folder / 'sagewright.db'}", SystemClock())
     METADATA.create_all(store.db.engine)
     world = World(Config(data_dir=folder), SystemClock(), store)
     assert SERVICE.boot is not None

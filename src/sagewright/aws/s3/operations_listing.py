@@ -26,7 +26,8 @@ _CURRENT_UP_TO = _CURRENT.where(_C.key < sa.bindparam("stop"))
 _ALL = sa.select(*_COLUMNS).where(_C.bucket == sa.bindparam("b"), _C.key >= sa.bindparam("start")).order_by(
     _C.key, _C.rank).limit(sa.bindparam("n"))
 _ALL_UP_TO = _ALL.where(_C.key < sa.bindparam("stop"))
-_BEYOND = sa.tuple_(_C.key, _C.rank) > sa.tuple_(sa.bindparam("start"), sa.bindparam("rank"))
+_BEYOND = sa.tuple_(_C.key, _C.rank) > sa.tuple_(sa.bindparam("start", type_=sa.LargeBinary),
+                                            sa.bindparam("rank", type_=sa.BigInteger))
 _REST = sa.select(*_COLUMNS).where(_C.bucket == sa.bindparam("b"), _BEYOND).order_by(_C.key, _C.rank).limit(
     sa.bindparam("n"))
 _REST_UP_TO = _REST.where(_C.key < sa.bindparam("stop"))

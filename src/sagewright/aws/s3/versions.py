@@ -171,7 +171,7 @@ def rank_of(identifier: str) -> int | None:
 def lock(tx: sa.Connection, bucket: Bucket, key: bytes) -> None:
     """Serialise writers of one key; SQLite has one writer anyway."""
     if tx.dialect.name == "postgresql":
-        tx.execute(sa.text("SELECT pg_advisory_xact_lock(:b, hashtext(:k))"), {"b": bucket.id, "k": key.hex()})
+        tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:k, :b))"), {"b": bucket.id, "k": key.hex()})
 
 
 Check = Callable[["Version | None"], None]
