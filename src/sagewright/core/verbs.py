@@ -105,7 +105,8 @@ def _create(noun: Noun, _operation_name: str) -> Handler:
         if noun.admit is not None:
             body = noun.admit(call, body)
         row = insert(call, noun, name, body)
-        hold(call, noun, row)
+        if noun.holds_create:
+            hold(call, noun, row)
         return {noun.arn_member: row.arn}
 
     return create

@@ -81,7 +81,7 @@ class App:
             self._changes = Changes(loop)
             self._changes.listen(self.world.store)
         arn, _, moving = call.hold
-        longest = patience(call.operation, exchange.request.headers.get("user-agent"), self.world.config.hold)
+        longest = patience(exchange.request.headers.get("user-agent"), self.world.config.hold)
         moved = await self._changes.moved(arn, moving, longest, self.world.store)
         if moved and call.operation.startswith("Describe"):
             call.hold = None

@@ -18,13 +18,13 @@ _POLLS = 5
 _POLLING = re.compile(r"AWS-SageMaker-Python-SDK|(?:^| )m/(?:[^ ,]+,)*B(?:,|\s|$)")
 
 
-def patience(operation: str, user_agent: str, hold: float) -> float:
-    """How long this answer may be held: `Config.hold`, five times that for a Describe of a program that polls.
+def patience(user_agent: str, hold: float) -> float:
+    """How long this answer may be held: `Config.hold`, five times that for a program that polls.
 
     A person who describes a resource wants to see it now. A program that would sleep for longer than this gains by it,
     unless the answer is what it shows: so not longer than the SDKs' own pause between two looks at a log.
     """
-    return hold * _POLLS if operation.startswith("Describe") and _POLLING.search(user_agent) else hold
+    return hold * _POLLS if _POLLING.search(user_agent) else hold
 
 
 class Changes:
