@@ -47,11 +47,11 @@ def until(claim: Callable[[], Any], what: str, patience: float = PATIENCE) -> An
 class Lab:
     """One engine at a time over one data directory."""
 
-    def __init__(self, aws: TinyAws, data_dir: Path, runtime: str) -> None:
+    def __init__(self, aws: TinyAws, data_dir: Path, runtime: str, fresh: bool = True) -> None:
         self.aws, self.data_dir = aws, data_dir
         self.config = Config(data_dir=data_dir, port=aws.port, runtime=runtime)
         prefix = data_dir / "envs" / "plain"
-        (prefix / "bin").mkdir(parents=True)
+        (prefix / "bin").mkdir(parents=True, exist_ok=not fresh)
         train = prefix / "bin" / "train"
         train.write_text("#!/usr/bin/python3\nimport os\nexec(compile(os.environ['SCRIPT'], 'train.py', 'exec'))\n")
         shutil.copy(train, prefix / "bin" / "serve")

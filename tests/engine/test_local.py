@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from sagewright.core.errors import Failed
 from sagewright.engine import cgroups
-from tests.engine.lab import IMAGE, until
+from tests.engine.lab import IMAGE, Lab, until
 from tests.engine.scripts import CALL_HOME, model
 
 TRAIN = {"name": "train", "path": "/opt/ml/input/data/train",
@@ -354,3 +356,45 @@ def test_reset_ends_and_forgets_everything(lab):
     until(lambda: "up" in lab.lines(), "it runs")
     lab.engine.reset()
     until(lambda: not list((lab.data_dir / "jobs").iterdir()), "nothing is left")
+
+
+def test_a_plain_process_refuses_network_isolation(lab):
+    lab.engine.runtime = "plain"
+    assert "offers no way to isolate" in lab.run("print('never')", isolated=True).failure
+    assert lab.run("import os; print(os.environ['SAGEMAKER_BASE_DIR'])").exit_codes == {"algo-1": 0}
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.engine.lab import Lab
+class Aws: port = int(sys.argv[1])
+lab = Lab(Aws, Path(sys.argv[2]), sys.argv[3])
+wait = '''
+import time, os
+print('up', flush=True)
+while not os.path.exists('/opt/ml/go'): time.sleep(0.02)
+print('went')
+'''
+for _ in range(5): print(lab.engine.submit(lab.plan(wait, instance_type='ml.m5.24xlarge')), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_control_plane_killed_hard_loses_no_job_running_or_waiting(aws, data_dir, tmp_path):
+    program = subprocess.Popen([sys.executable, "-c", KILLED, str(aws.port), str(data_dir), "auto"],
+                               stdout=subprocess.PIPE, cwd=Path(__file__).resolve().parents[2], text=True)
+    handles = [program.stdout.readline().strip() for _ in range(5)]
+    until(lambda: ["up"] in [aws.lines("/aws/sagemaker/TrainingJobs", f"job-{n}/algo-1-1")[-1:] for n in (1, 2)],
+          "one runs")
+    program.kill()
+    program.wait()
+    lab = Lab(aws, data_dir, "auto", fresh=False)
+    assert sorted(lab.engine._jobs) == sorted(handles)
+    for handle in handles:
+        until(lambda: lab.engine.observe(handle).phase == "running", "it runs")  # noqa: B023
+        (data_dir / "jobs" / handle / "algo-1" / "ml" / "go").touch()
+        assert lab.outcome(handle).exit_codes == {"algo-1": 0}
+    assert all(aws.lines("/aws/sagemaker/TrainingJobs", f"job-{n}/algo-1-1")[-2:] == ["up", "went"]
+               for n in range(1, 6))
+    lab.close()

@@ -18,7 +18,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from sagewright.core import signing
 
-AWAY_LIMIT = 6 * 3600.0
+AWAY_LIMIT = 6 * 3600.0  # how long a gateway that is not there is waited for,
+FAULT_LIMIT = 120.0  # and one that answers with faults of its own
 TIMEOUT = 120.0
 _TARGETS = {"logs": "Logs_20140328"}
 _RETRIED = (500, 502, 503, 504)
@@ -59,7 +60,7 @@ class Caller:
                   file: tuple[BinaryIO, int, int] | None = None,
                   into: Callable[[http.client.HTTPResponse], None] | None = None) -> tuple[Mapping[str, str], bytes]:
         """Send until answered. `file` is (file, offset, length) to send; `into` reads a 2xx body as a stream."""
-        deadline, pause = time.monotonic() + self.away_limit, 0.1
+        began, pause = time.monotonic(), 0.1
         while True:
             self.check()
             try:
@@ -74,7 +75,7 @@ class Caller:
             except _AWAY as trouble:
                 self.close()
                 error = CallError("ServiceUnavailable", f"{type(trouble).__name__}: {trouble}", 0)
-            if time.monotonic() > deadline:
+            if time.monotonic() - began > (FAULT_LIMIT if error.status else self.away_limit):
                 raise error
             self._wait(pause)
             pause = min(5.0, pause * 1.7) * random.uniform(0.8, 1.2)

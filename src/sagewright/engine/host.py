@@ -67,7 +67,8 @@ class Host:
 
     def enter(self, phase: str, message: str = "", **facts: Any) -> None:
         """A new phase: on disk, then told to the engine, which also looks by itself now and then."""
-        self._status.enter(phase, message, **facts)
+        note = {"note": " ".join(self.notes)} if self.notes else {}
+        self._status.enter(phase, message, **note, **facts)
         path = Path(self.placement["engine_socket"])
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
             folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
@@ -138,7 +139,7 @@ def _record(host: Host, ending: dict[str, Any]) -> None:
     """Write the end down, making space where the disk is full: nobody needs the job's files any more."""
     for _ in range(3600):
         try:
-            host.enter("exited", note=" ".join(host.notes), **ending)
+            host.enter("exited", **ending)
             os._exit(0)  # threads that still wait for the network hold nothing that matters
         except OSError:
             for name in ("tmp", "home", "scratch", "ml"):

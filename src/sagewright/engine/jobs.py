@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sagewright.core.seams import Outcome, Plan
+from sagewright.core.seams import Image, Outcome, Plan
 from sagewright.engine import status
 
 
@@ -103,3 +103,25 @@ def outcome(lines: list[dict[str, Any]], host: str = "algo-1") -> Outcome:
         ended_by=last.get("ended_by", ""), started=first.get("downloading", 0.0), ended=last["at"] if exited else 0.0,
         final_metrics=last.get("final_metrics", []), last_lines=last.get("last_lines", []),
         address={} if exited else address, note=notes[-1] if notes else "")
+
+
+def submitted(job: Path) -> float:
+    """When that job was written down, to queue it where it was."""
+    with suppress(FileNotFoundError):
+        return (job / "plan.json").stat().st_mtime
+    return 0.0
+
+
+def image(plan: dict[str, Any]) -> Image:
+    """The image of a plan that was read from disk."""
+    return Image(**{**plan["image"], "capabilities": tuple(plan["image"]["capabilities"])})
+
+
+def plan(values: dict[str, Any]) -> Plan:
+    """The plan that was read from disk."""
+    return Plan(**{**values, "image": image(values)})
+
+
+def agent_spoke(lines: list[dict[str, Any]]) -> bool:
+    """Whether an agent ever said anything; the first lines are the engine's own."""
+    return any(line["phase"] not in ("queued", "starting") for line in lines)

@@ -28,6 +28,7 @@ from sagewright.engine.runtimes.runtime import Bind, Box, Handle, NotStarted, Ru
 SERVE_SOCKET = "/run/sagewright/serve.sock"
 _WRITABLE = ("ml", "tmp", "home")
 _DIRECTORIES = ("ml/input/config", "ml/input/data", "ml/model", "ml/output/data", "ml/code", "ml/checkpoints")
+_LAST_LINE = 1024
 _PIDS_PER_CPU, _PIDS = 1024, 4096
 
 
@@ -128,7 +129,7 @@ class Output:
             self.shipper = tail.Shipper(self.spool, host.caller(), plan["log_group"], stream)
             self.shipper.start()
         self.scanner = metrics.Scanner(plan["metrics"], self.say)
-        if plan["metrics"]:
+        if plan["metrics"] and plan["metric_namespace"]:
             self.publisher = metrics.Publisher(host.caller(), plan["metric_namespace"], plan["metric_dimensions"])
             self.publisher.start()
 
@@ -168,8 +169,8 @@ class Output:
 
     @property
     def last_lines(self) -> list[str]:
-        """The tail of the log."""
-        return list(self.capture.last) if self.capture else []
+        """The tail of the log, cut to what a reason can hold."""
+        return [line[:_LAST_LINE] for line in self.capture.last] if self.capture else []
 
 
 class Running:
@@ -184,7 +185,7 @@ class Running:
         self.token = secrets.token_hex(24)
         binds = [*placement["built"]["binds"], *(source for source, _ in placement["binds"])]
         serve = [placement["serve_dir"]] if placement["serve_dir"] else []
-        if placement["runtime"] == "docker":  # its engine looks paths up in its own mount namespace
+        if placement["runtime"] in ("docker", "plain"):  # the one has a mount namespace of its own, the other none
             self.find: Callable[[str], str] = lambda path: path
         else:
             self.find = stage.stage([str(host.directory), *serve, *binds])
@@ -192,6 +193,8 @@ class Running:
 
     def start(self) -> Handle:
         """Start the plan's command in its box."""
+        if self.host.plan["isolated"] and not self.runtime.private_network:
+            raise Failure("client", "Network isolation was asked for, and this machine offers no way to isolate a job.")
         try:
             handle = self.runtime.start(self._box(), self._link)
         except NotStarted as error:
@@ -222,6 +225,9 @@ class Running:
         entrypoint = plan["entrypoint"]
         if isinstance(self.runtime, docker.Docker) and not entrypoint:
             entrypoint = self.runtime.entrypoint(plan["image"]["uri"])
+        prefix = self.host.placement["built"]["prefix"]
+        if entrypoint and prefix:  # a bootstrap of the user's own installs packages, and the environment is read-only
+            entrypoint = (f"{prefix}/bin/python", "-m", "sagewright_kit.contract.overlay", "--", *entrypoint)
         return (*entrypoint, *plan["command"])
 
     def _environment(self) -> dict[str, str]:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ from sagewright.core.clock import Clock
 from sagewright.core.config import Config
 from sagewright.core.errors import AwsError, Failed, Retry
 from sagewright.core.seams import Built, Credentials, Image, Images, Outcome, Plan
-from sagewright.engine import capacity, cgroups, credentials, detect, instances, jobs, placement, status
+from sagewright.engine import agents, capacity, credentials, detect, instances, jobs, placement, status
 from sagewright.engine.capacity import Claim, Grant
 from sagewright.engine.runtimes import choose
 
@@ -196,7 +195,7 @@ class LocalEngine:
     def _start(self, job: Job) -> None:
         """Spawn the agent now if the environment is there, else when it has been built."""
         try:
-            image = _image(job.plan)
+            image = jobs.image(job.plan)
             built = self.images.ready(image) if image.kind == "environment" else Built("", "", ())
         except Exception as error:  # noqa: BLE001 - whatever the image room raises ends this job only
             self._end(job, failure=str(error), blame="client")
@@ -227,7 +226,9 @@ class LocalEngine:
                 if job.state != "starting":
                     return
                 self._place(job, built, prelude)
-                self._run_agent(job)
+                job.agent = agents.start(job.host)
+                job.state = "running"
+                job.spawns += 1
         except AwsError as error:
             self._end(job, failure=error.message, blame="client")
         except Exception as error:  # noqa: BLE001 - see _start
@@ -239,7 +240,8 @@ class LocalEngine:
         live = [other.placed for other in self._jobs.values()
                 if other.placed and other is not job and other.state in ("starting", "running")]
         container = job.plan["image"]["kind"] == "oci"
-        uid = None if container else placement.free_uid(self.data_dir, (other["uid"] for other in others))
+        own = container or self.runtime == "plain"  # no way to let another uid reach the job's directories
+        uid = None if own else placement.free_uid(self.data_dir, (other["uid"] for other in others))
         busy = {gpu for other in live for gpu in other["gpus"]}
         gpus = [index for index in self.machine.gpus if index not in busy][: job.grant.gpus]
         runtime, said = ("docker", "") if container else (self.runtime, self.runtime_note)
@@ -247,7 +249,7 @@ class LocalEngine:
         serve = placement.serve_place(self.data_dir, job.handle) if job.plan["kind"] == "hosting" else None
         if serve:
             placement.make_serve_place(serve, uid)
-        job.placed = placement.describe(_plan(job.plan), job.grant, built, {
+        job.placed = placement.describe(jobs.plan(job.plan), job.grant, built, {
             "uid": uid, "gpus": gpus, "box": placement.box_name(self.data_dir, job.handle, "algo-1"),
             "runtime": runtime, "container_engine": choose.engine_socket() if container else "", "notes": notes,
             "gateway": self.config.url,
@@ -257,25 +259,10 @@ class LocalEngine:
             "serve_dir": str(serve / "in") if serve else "", "address": str(serve / "serve.sock") if serve else ""})
         jobs.save(job.directory / "placement.json", job.placed)
 
-    def _run_agent(self, job: Job) -> None:
-        """The agent inherits the held lock, so that at no moment an agent lives unlocked."""
-        held = jobs.lock(job.host)
-        try:
-            with (job.host / "agent.log").open("ab") as output:
-                os.fchmod(output.fileno(), 0o600)
-                job.agent = subprocess.Popen(
-                    [sys.executable, "-S", "-P", "-m", "sagewright.engine.host", str(job.host), str(held)],
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, pass_fds=[held],
-                    cwd="/", env={"PYTHONPATH": _PACKAGES, "PATH": os.environ.get("PATH", os.defpath)})
-        finally:
-            os.close(held)
-        job.state = "running"
-        job.spawns += 1
-
     # -- what became of them -----------------------------------------------------------------------------------------
     def _attach(self) -> None:
         """Find the jobs of an earlier life."""
-        for directory in sorted(self._folder.iterdir(), key=_submitted):
+        for directory in sorted(self._folder.iterdir(), key=jobs.submitted):
             plan = jobs.load(directory / "plan.json")
             if directory.name.startswith(".") or plan is None:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -287,7 +274,7 @@ class LocalEngine:
             lines = status.read(job.host / "status.jsonl")
             if lines and lines[-1]["phase"] == "exited":
                 job.state = "exited"
-            elif jobs.agent_pid(job.host) or _agent_spoke(lines):
+            elif jobs.agent_pid(job.host) or jobs.agent_spoke(lines):
                 job.state = "running"
             elif (directory / "stop.json").exists():
                 self._end(job, ended_by="stop")
@@ -304,8 +291,8 @@ class LocalEngine:
                 self._renew(job)
 
     def _agent_gone(self, job: Job, lines: list[dict[str, Any]]) -> None:
-        _reap(job)
-        if _agent_spoke(lines) or job.spawns >= SPAWNS:
+        agents.reap(job.placed)
+        if jobs.agent_spoke(lines) or job.spawns >= SPAWNS:
             self._end(job, failure="The agent of host algo-1 ended unexpectedly.", blame="platform")
             return
         with self._lock:  # it was never heard of: killed between its plan and its first word
@@ -347,7 +334,7 @@ class LocalEngine:
             job.directory.rename(gone)
         self._jobs.pop(job.handle, None)
         shutil.rmtree(placement.serve_place(self.data_dir, job.handle), ignore_errors=True)
-        threading.Thread(target=_delete, args=(gone,), daemon=True).start()
+        threading.Thread(target=agents.delete, args=(gone,), daemon=True).start()
 
     # -- news --------------------------------------------------------------------------------------------------------
     def _listen(self) -> socket.socket:
@@ -382,48 +369,3 @@ class LocalEngine:
                 watcher(job.plan["arn"])
             except Exception:  # noqa: BLE001 - a watcher's fault is not the job's
                 log.trouble("watcher failed", arn=job.plan["arn"])
-
-
-def _submitted(directory: Path) -> float:
-    """When that job was written down, to queue it where it was."""
-    with suppress(FileNotFoundError):
-        return (directory / "plan.json").stat().st_mtime
-    return 0.0
-
-
-def _image(plan: dict[str, Any]) -> Image:
-    return Image(**{**plan["image"], "capabilities": tuple(plan["image"]["capabilities"])})
-
-
-def _plan(plan: dict[str, Any]) -> Plan:
-    return Plan(**{**plan, "image": _image(plan)})
-
-
-def _agent_spoke(lines: list[dict[str, Any]]) -> bool:
-    return any(line["phase"] not in ("queued", "starting") for line in lines)
-
-
-def _reap(job: Job) -> None:
-    """Kill what a dead agent may have left: sandboxes die with their agents, but a last look is cheap."""
-    group = cgroups.find(job.placed["box"]) if job.placed else None
-    if group is not None:
-        group.kill()
-        group.remove()
-    uid = job.placed.get("uid")
-    if uid is None:
-        return
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and entry.stat().st_uid == uid:
-                os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _delete(directory: Path) -> None:
-    """Remove a tree; directories that a job made unreadable are opened first."""
-    for root, names, _ in os.walk(directory):
-        for name in names:
-            path = Path(root, name)
-            with suppress(OSError):
-                if not path.is_symlink():
-                    path.chmod(0o700)
-    shutil.rmtree(directory, ignore_errors=True)

@@ -5,7 +5,8 @@ namespaces and sees its directories at their contract paths; as root it also run
 `plain` sandbox) it shares the host's network and finds its directories through SAGEMAKER_BASE_DIR.
 
 Covered: /opt/ml at its path, own network and processes, limits, death with the agent. Not covered: hiding the host's
-world-readable files from the job (file permissions are the only wall), and, for plain sandboxes, any isolation at all.
+world-readable files from the job (file permissions are the only wall), and, for plain sandboxes, any isolation at all:
+they run as the server's own uid, and two servers of one port cannot run at a time.
 """
 
 from __future__ import annotations
