@@ -60,8 +60,9 @@ def _table(name: str, library: str, version: str, pythons: dict[str, str]) -> En
 def _torch(version: str, vision: str, *pythons: str) -> Environment:
     """PyTorch with its torchvision, first on the Python of AWS's image (3.7 for its 3.6: the kit needs 3.7)."""
     numpy = "numpy" if "3.13" in pythons else "numpy<2"      # the older ones were compiled for numpy 1
+    pillow = " pillow<7" if vision.startswith(("0.2.", "0.3.", "0.4.")) else ""     # they import PILLOW_VERSION
     return _table(f"pytorch-{version}", "torch", version,
-                  dict.fromkeys(pythons, f"torchvision=={vision} {numpy} pandas scipy scikit-learn"))
+                  dict.fromkeys(pythons, f"torchvision=={vision} {numpy} pandas scipy scikit-learn{pillow}"))
 
 
 _WITH_XGBOOST = "scikit-learn scipy pandas pyarrow matplotlib"
@@ -119,15 +120,15 @@ ENVIRONMENTS: tuple[Environment, ...] = (
              {"3.11": "numpy==1.24.1 pandas==1.5.3 scipy==1.9.3 pyarrow==14.0.1",
               "3.8": "numpy==1.24.1 pandas==1.5.3 scipy==1.9.3 pyarrow==14.0.1"}),
     _sklearn("1.4-2", "1.4.2",
-             {"3.10": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0"},
-             {"3.11": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0",
-              "3.12": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0"}),
+             {"3.10": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0"},
+             {"3.11": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0",
+              "3.12": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0"}),
     _sklearn("1.4-2-py312", "1.4.2",
-             {"3.12": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0"},
-             {"3.11": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0",
-              "3.10": "numpy<2 pandas==2.3.2 scipy pyarrow==17.0.0"}),
+             {"3.12": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0"},
+             {"3.11": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0",
+              "3.10": "numpy==2.1.0 pandas==2.3.2 scipy pyarrow==17.0.0"}),
     _sklearn("1.9-0", "1.9.0",
-             {"3.12": "numpy pandas==2.2.3 scipy pyarrow"},
+             {"3.12": "numpy==2.5.1 pandas==2.2.3 scipy==1.18.0 pyarrow==25.0.0"},
              {"3.11": "numpy pandas==2.2.3 scipy pyarrow", "3.13": "numpy pandas==2.2.3 scipy pyarrow"}),
     _torch("1.0.0", "0.2.1", "3.7"),
     _torch("1.1.0", "0.3.0", "3.7"),

@@ -31,7 +31,7 @@ class Shelf:
                  environments: tuple[catalogue.Environment, ...] = catalogue.ENVIRONMENTS) -> None:
         if policy not in choose.POLICIES:
             raise ValueError(f"image policy {policy!r} is none of {', '.join(choose.POLICIES)}")
-        self.cache = cache
+        self.cache = cache.expanduser().absolute()
         self.policy = policy
         self.environments = environments
         self._images: dict[str, Image] = {}
