@@ -40,9 +40,15 @@ def for_jobs(environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], l
     for name, value in settings(environ).items():
         variables["PIP_" + name.upper().replace("-", "_")] = value
         if _PASSED[name]:
-            variables[_PASSED[name]] = value
-        paths += [path for word in value.split() if (path := local_path(word))]
+            variables[_PASSED[name]] = value.replace(" ", ",") if name == "find-links" else value
+        paths += [_around(path) if "index" in name else path for word in value.split() if (path := local_path(word))]
     return variables, list(dict.fromkeys(paths))
+
+
+def _around(index: str) -> str:
+    """An index links to files beside it (`../../files/x.whl`): the directory above it, unless that is a top one."""
+    above = Path(index).parent
+    return str(above) if len(above.parts) > 2 else index
 
 
 def local_path(word: str) -> str:
