@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
@@ -174,3 +176,24 @@ def test_errors_name_what_is_missing(s3: Any, bucket: str) -> None:
     assert code(s3.put_object, Bucket=bucket, Key="k" * 1025, Body=b"") == ("KeyTooLongError", 400)
     assert code(s3.put_object, Bucket=bucket, Key="k", Metadata={"m": "x" * 2048}) == ("MetadataTooLarge", 400)
     assert code(s3.put_object, Bucket=bucket, Key="k", StorageClass="OUTPOSTS") == ("InvalidStorageClass", 400)
+
+
+def _raw(live: Any, method: str, target: str, **headers: str) -> int:
+    """The status of a request with these headers and no others."""
+    connection = http.client.HTTPConnection("localhost", live.port, timeout=10)
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_put_says_how_long_it_is_and_who_sends_it(live: Any, bucket: str) -> None:
+    s3 = live.client("s3", config=Config(signature_version="s3v4"))
+    url = urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}))
+    assert _raw(live, "PUT", f"{url.path}?{url.query}") == 411
+    assert _raw(live, "PUT", f"/{bucket}/k", **{"Content-Length": "0", "Authorization": ""}) in (400, 403)
+    assert _raw(live, "PUT", f"/{bucket}/k", **{"Content-Length": "0"}) == 403
+    assert _raw(live, "PUT", "/anonymous-bucket", **{"Content-Length": "0"}) == 403

@@ -101,6 +101,7 @@ class Files:
         self.dropped: deque[int] = deque()
         for byte in range(256):
             (root / f"{byte:02x}").mkdir(parents=True, exist_ok=True)
+        _sync_directory(root)
 
     def path(self, name: str) -> Path:
         """Where that blob lies."""
