@@ -55,7 +55,7 @@ def test_a_note_says_where_the_environment_is_not_what_the_tag_names(tmp_path: P
     (f"{OURS}/sagemaker-xgboost:9.9-1", f"Requested image {OURS}/sagemaker-xgboost:9.9-1 not found."),
     (f"{OURS}/sagemaker-xgboost@sha256:{'0' * 64}", "not found."),
     ("520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-pytorch:1.0.0-cpu-py2", "not found."),
-    (f"{DEEP}/tensorflow-training:2.19-cpu-py312", "no environment stands for it yet. Available: pytorch-inference"),
+    (f"{DEEP}/tensorflow-training:99.0-cpu-py312", "not found."),
     ("python:3.11", "Using non-ECR image"),
 ])
 def test_an_unknown_image_is_refused_as_aws_refuses_it(tmp_path: Path, uri: str, message: str) -> None:
@@ -63,6 +63,24 @@ def test_an_unknown_image_is_refused_as_aws_refuses_it(tmp_path: Path, uri: str,
         a_shelf(tmp_path).resolve(uri)
     assert refused.value.code == "ValidationException"
     assert message in refused.value.message
+
+
+@pytest.mark.parametrize("image", [
+    f"{DEEP}/tensorflow-training:2.19-cpu-py312",
+    f"{DEEP}/huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129-ubuntu22.04",
+    f"{DEEP}/djl-inference:0.23.0-deepspeed0.9.5-cu118",
+    "174872318107.dkr.ecr.us-west-2.amazonaws.com/linear-learner:1",
+    "306415355426.dkr.ecr.us-west-2.amazonaws.com/sagemaker-clarify-processing:1.0",
+    "159807026194.dkr.ecr.us-west-2.amazonaws.com/sagemaker-model-monitor-analyzer",
+    "520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-rl-mxnet:coach0.11.0-cpu-py3",
+    "462105765813.dkr.ecr.us-west-2.amazonaws.com/sagemaker-rl-ray-container:ray-1.6.0-tf-cpu-py37",
+    f"542918446943.dkr.ecr.us-west-2.amazonaws.com/sagemaker-distribution-prod@sha256:{'b' * 64}",
+    "236514542706.dkr.ecr.us-west-2.amazonaws.com/sagemaker-base-python-310:1.0",
+])
+def test_an_image_of_awss_that_cannot_run_yet_is_known_and_says_so(tmp_path: Path, image: str) -> None:
+    found = a_shelf(tmp_path).resolve(image)
+    assert (found.kind, found.environment) == ("unavailable", "")
+    assert "Available: pytorch-inference" in found.note
 
 
 def test_every_first_party_image_resolves_in_every_region_with_and_without_notes(tmp_path: Path) -> None:

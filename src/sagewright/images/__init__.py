@@ -19,7 +19,7 @@ The room implements `core.seams.Images` (`shelf.Shelf`); nothing else of it is u
 Covered: the tags that `image_uris.retrieve` of SageMaker SDK v2 and v3 yields for XGBoost (algorithm and script mode),
 scikit-learn and PyTorch (training and inference), all regions and partitions; exact library versions by tag.
 
-Not covered: TensorFlow, Hugging Face, MXNet and the other families (refused by name); Python 2 images; images by
+Not covered: TensorFlow, Hugging Face, MXNet and the other families ("unavailable"); Python 2 images; images by
 digest; a user's own images in ECR (refused as a missing repository until the registry room exists); GPU builds on
 purpose (a GPU tag runs the CPU environment and says so); locks for other platforms than Linux on x86_64. Which versions
 each tag gets, and which could not be had exactly, stands in docs/images.md.

@@ -17,6 +17,9 @@ OUTPUT = Path(__file__).with_name("registries.json")
 SUFFIXES = {"cn-": "amazonaws.com.cn", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov",
             "us-isof-": "csp.hci.ic.gov", "eusc-": "amazonaws.eu", "": "amazonaws.com"}
 
+# The SDK appends the Python version to this repository's name (get_base_python_image_uri).
+ENDINGS = {"sagemaker-base-python": ("-310", "-38")}
+
 
 def main(directories: list[str]) -> None:
     """Read every table below the directories and write the merged file."""
@@ -40,10 +43,11 @@ def entries(framework: str, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for version, details in scope.get("versions", {}).items():
             names = [version, *(alias for alias, full in aliases.items() if full == version)]
             for found in leaves(details):
-                yield {"framework": framework, "repository": found["repository"], "names": names, "version": version,
-                       "accounts": found["registries"],
-                       "pythons": found.get("py_versions", scope.get("py_versions", [])),
-                       "processors": found.get("processors", scope.get("processors", config.get("processors", [])))}
+                entry = {"framework": framework, "names": names, "version": version, "accounts": found["registries"],
+                         "pythons": found.get("py_versions", scope.get("py_versions", [])),
+                         "processors": found.get("processors", scope.get("processors", config.get("processors", [])))}
+                for end in ENDINGS.get(found["repository"], ("",)):
+                    yield {**entry, "repository": found["repository"] + end}
 
 
 def leaves(details: Any) -> Iterator[dict[str, Any]]:

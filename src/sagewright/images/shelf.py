@@ -115,12 +115,13 @@ class Shelf:
         reference = uris.parse(uri)
         if not uris.is_aws(reference):
             raise uris.no_repository(reference)
+        if reference.repository not in catalogue.PREFIXES:
+            uris.check_tag(reference)
+            return Image(uri, "unavailable", reference.repository, reference.tag,
+                         note=choose.unavailable(reference.repository, catalogue.PREFIXES))
         if reference.digest:
             raise uris.not_found(reference)     # digests of AWS's images are not known here
         found = uris.identify(reference)
-        if found.repository not in catalogue.PREFIXES:
-            return Image(uri, "unavailable", found.repository, reference.tag,
-                         note=choose.unavailable(found.repository, catalogue.PREFIXES))
         if found.python == "py2":
             raise uris.not_found(reference)
         choice = self.choice(catalogue.named(found.repository, found.version))

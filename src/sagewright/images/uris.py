@@ -77,6 +77,19 @@ def identify(reference: Reference) -> FirstParty:
     raise not_found(reference)
 
 
+def check_tag(reference: Reference) -> None:
+    """Refuse a tag that names no version of a repository whose tags are built by rules of their own.
+
+    Hugging Face's begin with another version, Clarify's and RL's with a word, the monitor's image has none: one of the
+    known versions anywhere in the tag is enough. Digests cannot be checked.
+    """
+    versions = registries()["repositories"][reference.repository]["versions"]
+    if reference.digest or reference.tag == "latest":
+        return
+    if not any(re.search(rf"(?<![\d.]){re.escape(version)}(?!\d|\.\d)", reference.tag) for version in versions):
+        raise not_found(reference)
+
+
 def not_found(reference: Reference) -> AwsError:
     """What CreateModel and CreateTrainingJob answer for an image that the registry does not hold."""
     return validation(f"Requested image {reference.uri} not found.")
