@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ Datum = tuple[str, "Mapping[str, str] | Sequence[tuple[str, str]]", float, str, 
 """(name, dimensions, value, unit, seconds since the epoch)."""
 
 LARGEST = 2.0**360  # AWS's bound
-_QUEUE = 10_000
+_SOON = 1_000  # so many waiting batches wake the writer: the caller, often the gateway's event loop, never folds...
+_QUEUE = 30_000  # ...unless the writer cannot keep up
 _SLOTS = 50_000
 _FLUSH_SECONDS = 5.0
 _AGE_SECONDS = 3600.0
@@ -41,16 +43,18 @@ class Metrics:
         self._folding = threading.Lock()
         self._flushing = threading.Lock()
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._writer = threading.Thread(target=self._write_forever, name="metrics-writer", daemon=True)
         self._writer.start()
 
     def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
         """Count values in, soon. Costs under two microseconds a value in all; memory is bounded; never raises."""
         self._queue.append((account, region, namespace, data))
-        if len(self._queue) >= _QUEUE:
+        waiting = len(self._queue)
+        if waiting >= _SOON and not self._wake.is_set():
+            self._wake.set()
+        if waiting >= _QUEUE:
             self._fold()
-            if len(self._samples) >= _SLOTS:
-                self._try_flush()
 
     def store(self, samples: Iterable[tuple[Slot, Sample]]) -> None:
         """Count samples in; they survive kill -9 once this returns."""
@@ -80,6 +84,7 @@ class Metrics:
     def close(self) -> None:
         """Write everything out and close the file."""
         self._stop.set()
+        self._wake.set()
         self._writer.join(10)
         self._try_flush()
         self.points.close()
@@ -115,9 +120,15 @@ class Metrics:
                     self._samples[key] = sample
 
     def _write_forever(self) -> None:
-        aged = self.world.clock.now()
-        while not self._stop.wait(_FLUSH_SECONDS):
+        aged, flushed = self.world.clock.now(), time.monotonic()
+        while not self._stop.is_set():
+            self._wake.wait(_FLUSH_SECONDS)
+            self._wake.clear()
+            self._fold()
+            if time.monotonic() - flushed < _FLUSH_SECONDS and len(self._samples) < _SLOTS:
+                continue
             self._try_flush()
+            flushed = time.monotonic()
             try:
                 if self.world.clock.now() - aged > _AGE_SECONDS:
                     aged = self.world.clock.now()
