@@ -5,7 +5,8 @@ running `sys.executable -m pip install` itself. An overlay is a virtual environm
 before those of the environment below; pip sees the lower packages as installed and never touches them. Making one
 takes about a millisecond, so every job runs in one.
 
-As a command (`python -m sagewright_kit.contract.overlay DIRECTORY`) it prints shell exports.
+As a command it prints shell exports (`python -m sagewright_kit.contract.overlay DIRECTORY`) or becomes a command in an
+overlay (`... overlay -- COMMAND`), as the engine starts a job whose entrypoint is not `train` or `serve`.
 """
 
 from __future__ import annotations
@@ -123,9 +124,20 @@ def _write(path: str, text: str) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["--"]:
+        _become(sys.argv[2:])
     overlay = Overlay(sys.argv[1] if len(sys.argv) > 1 else None).create()
     for name, value in overlay.variables().items():
         print("export %s=%s" % (name, shlex.quote(value)))
+
+
+def _become(command: list[str]) -> None:
+    environment = dict(os.environ, **Overlay().create().variables())
+    os.environ["PATH"] = environment["PATH"]  # where execvpe looks
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        sys.exit("%s: %s" % (command[0], error.strerror))
 
 
 if __name__ == "__main__":

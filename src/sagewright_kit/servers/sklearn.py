@@ -31,8 +31,8 @@ class Sklearn(Defaults):
         array = codecs.decode(data, content_type)
         if codecs.media_type(content_type) not in codecs.TEXT_TYPES:
             return array
-        # The real image leaves a single row one-dimensional, which no estimator accepts.
-        return (array.reshape(1, -1) if array.ndim == 1 else array).astype(np.float32)
+        return array.astype(np.float32)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
-        return model.predict(data)
+        # A single row comes one-dimensional, as users' own predict_fn have it on AWS, but no estimator accepts it.
+        return model.predict(data.reshape(1, -1) if getattr(data, "ndim", 2) == 1 else data)

@@ -19,7 +19,7 @@ import xgboost
 
 from sagewright_kit.algorithms import data
 from sagewright_kit.contract import machine, recordio
-from sagewright_kit.servers import codecs, xgboost_selected
+from sagewright_kit.servers import codecs, xgboost_direct, xgboost_selected
 from sagewright_kit.servers.front import Answer, Front, Request
 from sagewright_kit.servers.script import Defaults
 
@@ -90,15 +90,17 @@ class Model:
         self.best = int(getattr(self.booster, "best_ntree_limit", 0) or 0)
         self.objective, self.classes = describe(self.booster)
         self.features = count_features(self.booster)
-        # Skips building a DMatrix, half of the time of a small request. Linear models cannot.
-        self.direct = VERSION >= (1, 6) and not self.best and self._is_tree_model()
-
-    def _is_tree_model(self) -> bool:
-        return json.loads(self.booster.save_config())["learner"]["gradient_booster"]["name"] == "gbtree"
+        self.direct: Any = None
+        if VERSION >= (1, 6) and self.features:
+            end = int(self.booster.attr("best_iteration") or -1) + 1 if self.best else 0
+            self.direct = xgboost_direct.open_for(self.booster, self.features, end, self._predict_matrix)
 
     def predict(self, rows: Any) -> Any:
-        if self.direct:
-            return self.booster.inplace_predict(rows, validate_features=False)
+        if self.direct is not None and not hasattr(rows, "indptr"):
+            return self.direct(rows)
+        return self._predict_matrix(rows)
+
+    def _predict_matrix(self, rows: Any) -> Any:
         matrix = xgboost.DMatrix(rows)
         if VERSION >= (2, 0):
             return self.booster.predict(matrix, validate_features=False)
