@@ -13,18 +13,19 @@ from collections import defaultdict
 from sagewright.core.store import Event, Store
 
 MOST = 512
-_POLLS = 5
-# The SageMaker SDKs sleep 10 to 30 s before they ask again, botocore's waiters (feature "B") up to 120 s.
-_POLLING = re.compile(r"AWS-SageMaker-Python-SDK|(?:^| )m/(?:[^ ,]+,)*B(?:,|\s|$)")
+# Who sleeps before asking again, and how many times longer than a person it is held: SDK 2 10 to 30 s, SDK 3 5 s,
+# botocore's waiters (feature "B") 30 to 120 s.
+_POLLING = ((re.compile(r"AWS-SageMaker-Python-SDK|(?:^| )m/(?:[^ ,]+,)*B(?:,|\s|$)"), 5.0),
+            (re.compile(r"AWS-SageMakerCore"), 2.5))
 
 
 def patience(user_agent: str, hold: float) -> float:
-    """How long this answer may be held: `Config.hold`, five times that for a program that polls.
+    """How long this answer may be held: `Config.hold`, a multiple of that for a program that polls.
 
     A person who describes a resource wants to see it now. A program that would sleep for longer than this gains by it,
     unless the answer is what it shows: so not longer than the SDKs' own pause between two looks at a log.
     """
-    return hold * _POLLS if _POLLING.search(user_agent) else hold
+    return hold * next((times for client, times in _POLLING if client.search(user_agent)), 1.0)
 
 
 class Changes:
