@@ -37,7 +37,10 @@ def storage_error(broken: OSError) -> AwsError:
 
 
 class Draft:
-    """A blob that is being written: `write` blocks, then `finish` (durable from then on) or `discard`."""
+    """A blob that is being written: `write` blocks and `anchor` the name, then `finish` (durable from then on).
+
+    `discard` removes it at any time.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         self.name = name
@@ -54,12 +57,15 @@ class Draft:
         """Put what was written so far on disk; called from a second thread so that `finish` has little left."""
         os.fdatasync(self._fd)
 
+    def anchor(self) -> None:
+        """Put the file's name on disk; a second thread does so while the bytes are still being written."""
+        _sync_directory(self._path.parent)
+
     def finish(self) -> str:
-        """Make the blob durable and return its name."""
+        """Make the bytes durable and return the blob's name."""
         os.fsync(self._fd)
         os.close(self._fd)
         self._fd = -1
-        _sync_directory(self._path.parent)
         return self.name
 
     def discard(self) -> None:

@@ -98,10 +98,13 @@ def store(files: Files, source: Iterator[bytes], algorithms: Iterable[str], limi
         hashes.update(first)
         return Stored(len(first), *hashes.digests(), data=first)
     draft = files.draft()
+    anchored = _POOL.submit(draft.anchor)
     try:
         size = _write(draft, hashes, _chain(first, second, source), limit)
         digests = hashes.digests()
-        return Stored(size, *digests, blob=draft.finish())
+        name = draft.finish()
+        anchored.result()
+        return Stored(size, *digests, blob=name)
     except BaseException as broken:
         draft.discard()
         if isinstance(broken, OSError) and not isinstance(broken, ConnectionError):
