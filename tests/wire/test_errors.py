@@ -229,12 +229,12 @@ def test_cbor_that_does_not_fit_is_a_serialization_exception(body: bytes) -> Non
 
 
 @pytest.mark.parametrize(("body", "code"), [
-    (b"Action=GetMetricData&MaxDatapoints=many", "MalformedInput"),
-    (b"Action=GetMetricData&StartTime=yesterday", "MalformedInput"),
-    (b"Action=GetMetricData&" + b"a=1&" * 200_000, "MalformedInput"),
-    (b"\xff\xfe", "MalformedInput"),
+    (b"Action=GetMetricData&MaxDatapoints=many", "ValidationError"),
+    (b"Action=GetMetricData&StartTime=yesterday", "ValidationError"),
+    (b"Action=GetMetricData&" + b"a=1&" * 200_000, "ValidationError"),
+    (b"\xff\xfe", "ValidationError"),
 ])
-def test_forms_that_do_not_fit_are_malformed(body: bytes, code: str) -> None:
+def test_forms_that_do_not_fit_are_refused_with_a_common_error(body: bytes, code: str) -> None:
     with pytest.raises(AwsError) as raised:
         wire.read(model.operation("cloudwatch", "GetMetricData"), "query", _request(), body, {})
     assert raised.value.code == code

@@ -43,7 +43,7 @@ class App:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = _request(scope)
+        request = request_of(scope)
         if request.raw_path.startswith(_ADMIN):
             await _send(await self._admin(request), send, self._control)
         elif invocations.is_one(request):
@@ -111,7 +111,8 @@ async def read_body(receive: Receive) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _request(scope: dict[str, Any]) -> Request:
+def request_of(scope: dict[str, Any]) -> Request:
+    """The request of an ASGI scope, without its body."""
     client = scope.get("client") or ("", 0)
     return Request(
         method=scope["method"], raw_path=scope["raw_path"].decode("latin-1"),

@@ -76,7 +76,10 @@ def meet_browser(x: Exchange) -> None:
 
 def resolve(x: Exchange) -> None:
     """Service and operation."""
-    x.route = route.resolve(x.request, x.buffered)
+    body = x.buffered
+    if body and x.request.headers.get("content-encoding") == "gzip" and "form" in x.request.headers.get("content-type"):
+        body = _gunzip(body)  # a query request names its operation in the body
+    x.route = route.resolve(x.request, body)
 
 
 def authenticate(x: Exchange) -> None:
@@ -167,7 +170,7 @@ def refuse(x: Exchange, error: AwsError) -> None:
     found = x.route
     service_model = model.model(found.service) if found else None
     operation = model.operation(found.service, found.operation) if found and found.operation not in _BROWSER else None
-    protocol = found.protocol if found else _protocol_of_the_unknown(x.request)
+    protocol = found.protocol if found else protocol_of_the_unknown(x.request)
     x.reply = wire.write_error(operation, service_model, protocol, error, x.request_id, query_mode=_query_mode(x))
     if x.call is not None:
         x.reply.headers.extend(x.call.reply_headers.items())
@@ -209,7 +212,8 @@ def _query_mode(x: Exchange) -> bool:
     return x.request.headers.get("x-amzn-query-mode") == "true"
 
 
-def _protocol_of_the_unknown(request: Request) -> str:
+def protocol_of_the_unknown(request: Request) -> str:
+    """In which protocol to answer a request whose operation could not be found."""
     if request.headers.get("smithy-protocol"):
         return "smithy-rpc-v2-cbor"
     if request.headers.get("x-amz-target") or "json" in request.headers.get("content-type"):

@@ -133,5 +133,5 @@ def _fields(request: Request, body: bytes | None) -> dict[str, str]:
         try:
             fields.update(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20000))
         except ValueError:
-            raise AwsError("MalformedInput", "The form has too many fields.") from None
+            raise AwsError("ValidationError", "The form has too many fields.") from None
     return fields

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -12,16 +12,31 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sagewright.core import ids
 from sagewright.core.config import Config
+from sagewright.core.errors import AwsError
+from sagewright.gateway import chain
+from sagewright.gateway.app import request_of
+from sagewright.gateway.wire_errors import write_error
 
 
 class _Protocol(HttpToolsProtocol):
     """uvicorn's HTTP, but what is not HTTP is refused in a form that AWS clients can read."""
 
     def send_400_response(self, msg: str) -> None:
-        body = json.dumps({"__type": "SerializationException", "message": msg}).encode()
-        head = (f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.1\r\n"
-                f"x-amzn-requestid: {ids.request_id()}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n")
-        self.transport.write(head.encode() + body)
+        """Refuse what broke HTTP's rules, in the protocol of the request under way, which then does not happen."""
+        cycle = self.cycle
+        under_way = cycle is not None and not cycle.response_complete
+        if under_way and cycle.response_started:
+            self.transport.close()
+            return
+        protocol = "json"
+        if under_way:
+            cycle.disconnected = True
+            protocol = chain.protocol_of_the_unknown(request_of(dict(cycle.scope)))
+        reply = write_error(None, None, protocol, AwsError("MalformedHttpRequestException", msg), ids.request_id())
+        assert isinstance(reply.body, bytes)
+        lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in reply.headers),
+                 f"content-length: {len(reply.body)}", "connection: close"]
+        self.transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + reply.body)
         self.transport.close()
 
 
@@ -31,6 +46,13 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn raises the signal again once it has stopped; then nothing of ours would be closed in order."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)

@@ -69,6 +69,7 @@ class Words:
     missing: tuple[str, str] = ("", "")
 
 
+_COMMON = ("ValidationError", "InvalidParameterValue")
 _DEFAULT = Words()
 SERVICES: dict[str, Words] = {
     "athena": Words("InvalidRequestException", fields={"AthenaErrorCode": "INVALID_INPUT"}),
@@ -113,9 +114,11 @@ def _error(operation: OperationModel, service: str, problems: list[Problem]) -> 
 
 
 def _code(operation: OperationModel, words: Words) -> str:
-    """The service's code, but for newer operations that declare the common one instead."""
+    """The service's code if the operation declares it or every operation may send it, else the common one."""
     declared = {shape.name for shape in operation.error_shapes}
-    return "ValidationException" if "ValidationException" in declared and words.code not in declared else words.code
+    if words.code in declared or (words.code in _COMMON and "ValidationException" not in declared):
+        return words.code
+    return "ValidationException"
 
 
 @functools.cache

@@ -27,8 +27,8 @@ CBOR = "smithy-rpc-v2-cbor"
 _CHUNK = 256 * 1024
 # What each protocol calls a request that cannot be read: code, and AWS's message where the fault has none of its own.
 _UNREADABLE = {
-    "query": ("MalformedInput", "The request could not be read"),
-    "ec2": ("MalformedInput", "The request could not be read"),
+    "query": ("ValidationError", "The request could not be read"),
+    "ec2": ("ValidationError", "The request could not be read"),
     "rest-xml": ("MalformedXML",
                  "The XML you provided was not well-formed or did not validate against our published schema"),
 }

@@ -59,7 +59,7 @@ def write_error(operation: OperationModel | None, service: ServiceModel | None, 
             headers += wire_rest.headers(wire_rest.output_plan(shape), error.fields)
         body = _xml_body(service, protocol, error, shape, status, request_id)
         return Reply(status, [("Content-Type", "text/xml"), *headers], body)
-    return _tree_error(service, protocol, error, shape, Reply(status, headers))
+    return _tree_error(service, protocol, _type(operation, error, shape), error, shape, Reply(status, headers))
 
 
 def _status(error: AwsError, shape: Shape | None) -> int:
@@ -68,6 +68,14 @@ def _status(error: AwsError, shape: Shape | None) -> int:
         return error.status
     modelled = (shape.metadata.get("error") or {}).get("httpStatusCode")
     return int(modelled or (500 if shape.metadata.get("fault") else 400))
+
+
+def _type(operation: OperationModel | None, error: AwsError, shape: Shape | None) -> str:
+    """The error's shape; its plain code where the operation does not declare that shape, so that SDKs know it."""
+    if shape is None:
+        return error.code
+    declared = {each.name for each in operation.error_shapes} if operation is not None else {shape.name}
+    return shape.name if shape.name in declared | {"ValidationException"} else _query_code(error, shape)
 
 
 def _query_code(error: AwsError, shape: Shape | None) -> str:
@@ -84,9 +92,8 @@ def _members(error: AwsError, shape: Shape | None) -> dict[str, Any]:
 
 
 # -- JSON and CBOR -----------------------------------------------------------------------------------------------------
-def _tree_error(service: ServiceModel | None, protocol: str, error: AwsError, shape: Shape | None,
+def _tree_error(service: ServiceModel | None, protocol: str, code: str, error: AwsError, shape: Shape | None,
                 reply: Reply) -> Reply:
-    code = shape.name if shape is not None else error.code
     members = _members(error, shape)
     if protocol == "rest-json":
         reply.headers.append(("x-amzn-ErrorType", code))
