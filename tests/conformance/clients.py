@@ -38,7 +38,7 @@ def sigv4(live: Live, secure: bool = False) -> list[Check]:
     endpoint = f"http{'s' if secure else ''}://localhost:{port}"
     start = [sys.executable, *(("-c", _OVER_TLS, str(live.data_dir / "tls" / "ca.pem")) if secure else ()), script]
     output = _output([*start, "--endpoint", endpoint, "--access-key", key, "--secret-key", secret], {}, 120)
-    return list(_checks(output, re.compile(r"(?P<name>.+): \d{1,3} ")))
+    return list(checks_of(output, re.compile(r"(?P<name>.+): \d{1,3} ")))
 
 
 def sigv4_tls(live: Live) -> list[Check]:
@@ -59,7 +59,7 @@ def command_line(live: Live) -> list[Check]:
     script = _real_image(places.shared("cli_smoke", "cli_smoke.sh"), live, "cli")
     bin_dir = places.environment("cli")
     environment = {**_keys(target.TEST), "PATH": f"{bin_dir}:{os.environ['PATH']}"}
-    return list(_checks(_output(["bash", str(script), live.url], environment, 900)))
+    return list(checks_of(_output(["bash", str(script), live.url], environment, 900)))
 
 
 def javascript(live: Live) -> list[Check]:
@@ -69,7 +69,7 @@ def javascript(live: Live) -> list[Check]:
     if not (script.parent / "node_modules" / "@aws-sdk" / "client-sagemaker").is_dir():
         shutil.copy(places.shared("js_smoke", "package.json"), script.parent)
         places.run(npm, "install", "--no-audit", "--no-fund", "--silent", cwd=script.parent)
-    return list(_checks(_output([node, str(script), live.url], _keys(target.TEST), 600)))
+    return list(checks_of(_output([node, str(script), live.url], _keys(target.TEST), 600)))
 
 
 def _real_image(script: Path, live: Live, name: str) -> Path:
@@ -97,7 +97,7 @@ def _output(command: list[str], environment: dict[str, str], seconds: float) -> 
     return done.stdout
 
 
-def _checks(output: str, form: re.Pattern[str] | None = None) -> Iterable[Check]:
+def checks_of(output: str, form: re.Pattern[str] | None = None) -> Iterable[Check]:
     """One check a line. `form` takes name and reason apart; otherwise a time or a colon ends the name."""
     lines = [found for found in map(_LINE.fullmatch, output.splitlines()) if found is not None]
     if not lines:
