@@ -218,6 +218,14 @@ def test_a_worker_that_dies_is_replaced(serve: Any, python: Path) -> None:
     assert "ended with code 3" in server.log.read_text()
 
 
+def test_a_worker_that_hangs_is_replaced_after_the_server_s_timeout(serve: Any, python: Path) -> None:
+    server = scripted(serve, python, SLOW, SAGEMAKER_MODEL_SERVER_TIMEOUT="1")
+    with pytest.raises(OSError):
+        server.invoke("slow", Content_Type=CSV)
+    assert server.invoke("quick", Content_Type=CSV)[2] == b"quick"
+    assert "took longer than 1 s" in server.log.read_text()
+
+
 def test_workers_share_the_connections(serve: Any, python: Path) -> None:
     code = (
         "import os\ndef model_fn(model_dir):\n    return 1\ndef transform_fn(model, data, content_type, accept):\n"

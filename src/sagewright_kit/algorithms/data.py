@@ -155,9 +155,9 @@ def parse_csv(data: bytes, delimiter: str) -> Any:
     text = data.replace(b"\r\n", b"\n").strip(b"\n")
     mark = delimiter.encode()
     lines = text.count(b"\n") + 1
-    if not _has_gaps(text, mark):
+    if not has_gaps(text, mark):
         flat = text.replace(b"\n", b" " if delimiter in " \t" else mark)
-        values = _numbers(flat, " " if delimiter in " \t" else delimiter)
+        values = numbers(flat, " " if delimiter in " \t" else delimiter)
         expected = text.count(mark) + lines
         width = text.split(b"\n", 1)[0].count(mark) + 1
         if values is not None and len(values) == expected == lines * width:
@@ -165,14 +165,14 @@ def parse_csv(data: bytes, delimiter: str) -> Any:
     return _parse_csv_lines(text.decode("utf-8"), delimiter)
 
 
-def _has_gaps(text: bytes, mark: bytes) -> bool:
+def has_gaps(text: bytes, mark: bytes) -> bool:
     """Whether a field may be empty, quoted or a blank line."""
     if mark + mark in text or b'"' in text or b"\n\n" in text or mark + b"\n" in text or b"\n" + mark in text:
         return True
     return text.startswith(mark) or text.endswith(mark)
 
 
-def _numbers(text: bytes, separator: str) -> Any:
+def numbers(text: bytes, separator: str) -> Any:
     import warnings
 
     with warnings.catch_warnings():

