@@ -257,6 +257,8 @@ class Running:
         """Before the command runs: listeners in its network for the gateway, the proxy and the credentials."""
         self.network = network.of(pid)
         self.relay.start()
+        with suppress(OSError):  # a kernel without virtual interfaces; few programs ask for one by name
+            self.network.add_eth0()
         if self.host.plan["isolated"] or isinstance(self.network, network.Shared):
             return
         gateway = urlsplit(self.host.placement["gateway"])
