@@ -34,7 +34,7 @@ def main():
         else:
             raise AssertionError("the failing script was reported as a success")
         name = sleeper.latest_training_job.name
-        while not session.describe_training_job(name)["SecondaryStatus"] == "Training":
+        while session.describe_training_job(name)["SecondaryStatus"] != "Training":
             time.sleep(0.2)
         sleeper.latest_training_job.stop()
         job = session.wait_for_job(name)

@@ -20,7 +20,7 @@ def model_fn(model_dir):
     return joblib.load(os.path.join(model_dir, "factor.joblib"))
 
 def predict_fn(values, factor):
-    return [value * factor for value in values]
+    return (values * factor).tolist()
 
 def output_fn(answer, accept):
     return json.dumps(answer), "application/json"
@@ -44,11 +44,13 @@ def main():
             source_code=SourceCode(source_dir=os.path.join(folder, "code"), entry_script="inference.py"),
             role_arn=get_execution_role(session), sagemaker_session=session, instance_type="ml.m5.large")
         model = builder.build(model_name="v3-builder")
-        endpoint = builder.deploy(endpoint_name="v3-builder", initial_instance_count=1, instance_type="ml.m5.large")
+        endpoint = builder.deploy(endpoint_name="v3-builder", initial_instance_count=1, instance_type="ml.m5.large",
+                                  wait=False)  # its own waiting sleeps 30 s before the first look
     try:
+        endpoint.wait_for_status("InService")
         endpoint.serializer, endpoint.deserializer = JSONSerializer(), JSONDeserializer()
-        answer = endpoint.invoke(body=[1, 2, 3], content_type="application/json", accept="application/json")
-        assert answer.body == [7, 14, 21], answer
+        answer = endpoint.invoke(body=[[1, 2], [3, 4]], content_type="application/json", accept="application/json")
+        assert answer.body == [[7, 14], [21, 28]], answer
     finally:
         endpoint.delete()
         model.delete()

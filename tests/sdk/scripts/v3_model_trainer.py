@@ -1,6 +1,7 @@
 """SDK 3: ModelTrainer trains a script, then Model, EndpointConfig and Endpoint of sagemaker-core serve it."""
 
 import json
+import logging
 import os
 import tarfile
 import tempfile
@@ -59,6 +60,7 @@ def train(session, role, image):
 
 
 def main():
+    logging.basicConfig(level=logging.INFO)
     session = Session()
     role = get_execution_role(session)
     image = image_uris.retrieve("sklearn", session.boto_region_name, version="1.2-1", instance_type="ml.m5.large")
