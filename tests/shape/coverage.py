@@ -1,7 +1,7 @@
 """The two pages of docs/ that are made from the code: coverage.md whole, and the rooms' part of differences.md.
 
-`scripts/coverage` writes them; `test_documents.py` checks that they are current. Facts come from `core.dispatch` and from
-the rooms' own docstrings, so that neither page can say more than the code does.
+`scripts/coverage` writes them; `test_documents.py` checks that they are current. Facts come from `core.dispatch` and
+from the rooms' own docstrings, so that neither page can say more than the code does.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ COVERAGE, DIFFERENCES = ROOT / "docs" / "coverage.md", ROOT / "docs" / "differen
 BEGIN, END = "<!-- from the rooms' docstrings, by scripts/coverage -->", "<!-- end -->"
 # The router answers these on the event loop (gateway/invocations.py), so they are in no table of handlers.
 _ROUTED = ("InvokeEndpoint", "InvokeEndpointWithResponseStream")
-_HEAD = f"""# Which operations are there
+_HEAD = """# Which operations are there
 
-Written by `scripts/coverage` from the table that answers requests (`core/dispatch.py`) and botocore's models; a test keeps
-it current. **Derived** operations follow from the model and a noun's declaration (`core/verbs.py`); **written** ones have
-code of their own. What is listed as not yet is refused with an error that names the operation. What a served operation does
-and leaves out stands in its room's docstring; where it differs from AWS on purpose, in [differences.md](differences.md).
+Written by `scripts/coverage` from the table that answers requests (`core/dispatch.py`) and botocore's models; a test
+keeps it current. **Derived** operations follow from the model and a noun's declaration (`core/verbs.py`); **written**
+ones have code of their own. What is listed as not yet is refused with an error that names the operation. What a served
+operation does and leaves out stands in its room's docstring; where it differs from AWS on purpose, in
+[differences.md](differences.md).
 """
 
 
