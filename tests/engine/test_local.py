@@ -244,6 +244,7 @@ def test_a_job_reaches_the_gateway_and_its_credentials_and_no_other_port(lab):
 
 def test_an_isolated_job_reaches_nothing_and_has_no_credentials(lab):
     lab.run(CALL_HOME % (lab.aws.port, 1), isolated=True)
+    assert "interfaces ['lo', 'eth0-peer', 'eth0']" in lab.lines()
     assert "gateway unreachable" in lab.lines() and "env ['AWS_DEFAULT_REGION', 'AWS_REGION']" in lab.lines()
 
 
@@ -398,3 +399,13 @@ def test_a_control_plane_killed_hard_loses_no_job_running_or_waiting(aws, data_d
     assert all(aws.lines("/aws/sagemaker/TrainingJobs", f"job-{n}/algo-1-1")[-2:] == ["up", "went"]
                for n in range(1, 6))
     lab.close()
+
+
+def test_a_second_stop_shortens_the_grace_of_the_first(lab):
+    handle = lab.engine.submit(lab.plan("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPER))
+    until(lambda: "up" in lab.lines(), "it runs")
+    lab.engine.stop(handle, 3600)
+    until(lambda: lab.engine.observe(handle).phase == "stopping", "it is being stopped")
+    lab.engine.stop(handle, 0)
+    lab.engine.stop(handle, 3600)
+    assert lab.outcome(handle).exit_codes == {"algo-1": 137}

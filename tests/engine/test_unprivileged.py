@@ -59,5 +59,6 @@ def test_everything_works_without_root(runtime):
              "PYTHONDONTWRITEBYTECODE": "1"})
     said = done.stdout
     assert done.returncode == 0, said + done.stderr
-    assert "'uid 0'" in said and "'keys ASIATESTTESTTESTTEST'" in said and "'gateway 403'" in said, said
+    assert "'uid 0'" in said and "'eth0'" in said
+    assert "'keys ASIATESTTESTTESTTEST'" in said and "'gateway 403'" in said, said
     assert "model {'w': b'1'}" in said and said.count("answer b'model:x'") == 2 and "killed platform" in said

@@ -57,6 +57,8 @@ def _watch(host: Host, running: life.Running, handle: Handle) -> tuple[State, st
                 ended_by = "stop" if grace is not None else "max_runtime"
                 host.enter("stopping", "Stopping the job")
                 runtime.stop(handle, float(host.plan["stop_grace"]) if grace is None else grace)
+            elif ended_by and grace is not None:
+                runtime.stop(handle, grace)  # which a later request may have shortened
             output.scan()
             life.pause(host, pidfd, 0.25)
     finally:

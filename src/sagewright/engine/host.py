@@ -100,7 +100,11 @@ class Host:
             raise Failure("platform", "The host is being shut down.")
 
     def on_sigterm(self, number: int, frame: object) -> None:
-        """Wake the main loop; a SIGTERM that comes without stop.json is the machine going down."""
+        """Wake the main loop; a SIGTERM that comes without stop.json is the machine going down.
+
+        A second one brings a shorter grace.
+        """
+        self._stop = None
         if self.stop_asked() is None:
             self.shutdown = True
         self.wake()

@@ -37,7 +37,8 @@ _PACKAGES = str(Path(__file__).resolve().parents[2])
 
 @dataclass
 class Job:
-    """A job in memory. state: "queued", "starting" (building, then spawning), "running" (its agent lives), "exited"."""
+    """A job in memory. state: "queued", "starting" (building, then spawning), "running" (its agent lives), "ending"
+    (stopped before it had one), "exited"."""
 
     handle: str
     directory: Path
@@ -112,13 +113,14 @@ class LocalEngine:
             if job is None or job.state == "exited":
                 return
             known = jobs.load(job.directory / "stop.json")
-            if known is None or (grace is not None and grace < (known["grace"] or float("inf"))):
+            if known is None or (grace is not None and (known["grace"] is None or grace < known["grace"])):
                 jobs.save(job.directory / "stop.json", {"grace": grace})
-            if job.state != "running":
-                self._end(job, ended_by="stop")
-                return
-        pid = jobs.agent_pid(job.host)
-        if pid > 0:
+            has_agent = job.state == "running"
+            if not has_agent:
+                job.state = "ending"
+        if not has_agent:
+            self._end(job, ended_by="stop")
+        elif (pid := jobs.agent_pid(job.host)) > 0:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
@@ -219,12 +221,12 @@ class LocalEngine:
     def _spawn(self, job: Job, built: Built, prelude: list[str]) -> None:
         try:
             given = self.credentials_for(job.plan["role_arn"])
-            credentials.store(job.directory / "credentials.json", given.access_key, given.secret_key, given.token,
-                              given.expires)
-            job.expires = given.expires
             with self._lock:
-                if job.state != "starting":
+                if job.state != "starting":  # stopped, and perhaps released, meanwhile
                     return
+                credentials.store(job.directory / "credentials.json", given.access_key, given.secret_key, given.token,
+                                  given.expires)
+                job.expires = given.expires
                 self._place(job, built, prelude)
                 job.agent = agents.start(job.host)
                 job.state = "running"

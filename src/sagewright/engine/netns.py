@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from sagewright.engine import namespaces
+from sagewright.engine import namespaces, netlink
 
 _PATIENCE = 5.0
 
@@ -24,12 +24,18 @@ def main() -> None:
     for line in control.makefile():
         what, port = line.split()
         try:
-            made = _listen(int(port)) if what == "listen" else _dial(int(port))
+            made = {"listen": _listen, "dial": _dial, "eth0": _eth0}[what](int(port))
         except OSError as error:
             control.sendall(str(error).encode())
             continue
         socket.send_fds(control, [b"."], [made.fileno()])
         made.close()
+
+
+def _eth0(port: int) -> socket.socket:
+    """The interface; a socket goes back as the sign that it is there."""
+    netlink.add_eth0()
+    return socket.socket()
 
 
 def _dial(port: int) -> socket.socket:

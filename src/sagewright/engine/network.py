@@ -20,11 +20,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from sagewright.engine import namespaces
+from sagewright.engine import namespaces, netlink
 
 Dial = Callable[[], socket.socket]
+T = TypeVar("T")
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 _CHUNK = 1 << 18
 _PATIENCE = 5.0
@@ -35,6 +36,7 @@ class Network(Protocol):
 
     def listen(self, port: int) -> socket.socket: ...
     def dial(self, port: int) -> socket.socket: ...
+    def add_eth0(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -66,11 +68,15 @@ class Entered:
             raise
         return made
 
+    def add_eth0(self) -> None:
+        """The interface that containers are told of; OSError where the kernel cannot."""
+        self._inside(netlink.add_eth0)
+
     def close(self) -> None:
         """Forget the namespace."""
         os.close(self._fd)
 
-    def _inside(self, make: Callable[[], socket.socket]) -> socket.socket:
+    def _inside(self, make: Callable[[], T]) -> T:
         own = namespaces.own_network()
         try:
             namespaces.setns(self._fd, namespaces.NEWNET)
@@ -101,6 +107,10 @@ class Helped:
         """A connection to 127.0.0.1 in there."""
         return self._ask(f"dial {port}")
 
+    def add_eth0(self) -> None:
+        """The interface that containers are told of."""
+        self._ask("eth0 0").close()
+
     def close(self) -> None:
         """End the helper."""
         self._control.close()
@@ -125,6 +135,9 @@ class Shared:
     def dial(self, port: int) -> socket.socket:
         """A connection on the host's loopback."""
         return socket.create_connection(("127.0.0.1", port), _PATIENCE)
+
+    def add_eth0(self) -> None:
+        """The host's interfaces are the sandbox's."""
 
     def close(self) -> None:
         """Nothing to forget."""

@@ -62,6 +62,8 @@ def _watch(host: Host, running: life.Running, handle: Handle, replica: Replica) 
                 ended_by = "stop"
                 host.enter("stopping", "Stopping the container")
                 runtime.stop(handle, grace)
+            elif grace is not None:
+                runtime.stop(handle, grace)  # which a later request may have shortened
             elif (host.shutdown or volume.trouble) and not trouble:
                 trouble = volume.trouble or "The host is being shut down."
                 runtime.stop(handle, 0)

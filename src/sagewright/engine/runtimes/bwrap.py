@@ -102,7 +102,7 @@ class Bwrap:
 def options(box: Box, status: int, hold: int) -> list[str]:
     """bwrap's options for a box: what it shares with the host, what it sees, what it is told."""
     words = ["--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-             "--unshare-cgroup-try", "--hostname", box.hostname, "--new-session", "--die-with-parent", "--clearenv"]
+             "--unshare-cgroup-try", "--hostname", box.hostname, "--new-session", "--die-with-parent"]
     if box.private_network:
         words.append("--unshare-net")
     for name, value in box.environment.items():
@@ -174,7 +174,12 @@ def children(pid: int) -> list[int]:
     """The direct children of a process, oldest first."""
     with suppress(OSError):
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+    found = []  # a kernel without that file
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, IndexError):
+            if entry.name.isdigit() and (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(pid):
+                found.append(int(entry.name))
+    return sorted(found)
 
 
 def _signal(pid: int, what: int) -> None:
