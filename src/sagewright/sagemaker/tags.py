@@ -36,11 +36,12 @@ def delete_tags(call: Call) -> dict[str, Any]:
 
 
 def _existing(call: Call) -> str:
-    arn: str = call.params["ResourceArn"]
-    row = call.store.by_arn(arn)
+    """The resource's own ARN; SDKs also make ARNs up from names, in the name's case where ours are lower-cased."""
+    asked: str = call.params["ResourceArn"]
+    row = call.store.by_arn(asked) or call.store.by_arn(asked.lower())
     if row is None or row.account != call.account:
-        raise validation(f"Could not find resource {arn}.")
-    return arn
+        raise validation(f"Could not find resource {asked}.")
+    return row.arn
 
 
 SERVICE = Service("sagemaker", operations={"add_tags": add_tags, "list_tags": list_tags, "delete_tags": delete_tags})
