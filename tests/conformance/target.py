@@ -54,14 +54,19 @@ def running(*flags: str) -> Iterator[Live]:
             live.end()
 
 
-def put_model(live: Live) -> str:
-    """Upload a model archive whose script answers the length of what it is sent; its S3 URI."""
+def model_archive() -> bytes:
+    """A model.tar.gz whose script answers the length of what it is sent."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         member = tarfile.TarInfo("code/inference.py")
         member.size = len(_SCRIPT)
         archive.addfile(member, io.BytesIO(_SCRIPT.encode()))
+    return data.getvalue()
+
+
+def put_model(live: Live) -> str:
+    """Upload that model; its S3 URI."""
     s3 = live.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=data.getvalue())
+    s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=model_archive())
     return f"s3://{BUCKET}/model.tar.gz"
