@@ -6,7 +6,7 @@ ownership controls, bucket policies, public access blocks, Object Lock; POST-for
 and returned, without effect yet: lifecycle, notification, logging, website, replication, accelerate, request payment,
 analytics, inventory, metrics and intelligent tiering configurations; SSE-S3 and SSE-KMS members.
 
-Not covered, refused with NotImplemented: SSE-C, append, rename, select, restore, torrents, metadata tables, directory
+Not covered, refused: SSE-C, append, rename, select, restore, torrents, metadata tables, directory
 buckets and sessions, annotations.
 
 State: the index is in `tables.py`; bytes up to 32 KiB are in the row, larger ones in blob files (`files.py`). A put is

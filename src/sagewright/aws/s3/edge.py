@@ -1,7 +1,7 @@
 """What a browser asks of S3 that the model does not know: preflights, form uploads, and CORS headers on answers.
 
-Published as `World.parts["s3_edge"]`; the gateway asks `takes(method, content type, bucket, key)` before it looks for
-an operation, then `answer`; and adds `headers` to the answers of S3 requests that carry an Origin.
+Published as `World.parts["s3_edge"]`; the gateway asks `takes` before it looks for an operation, then `answer`, and
+adds `headers` to the answers of S3 requests that carry an Origin. With an external S3 it takes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Edge:
 
     def takes(self, request: Request, bucket: str, key: str) -> bool:
         """Whether this request is one of those that the model does not know."""
+        if self._world.config.s3_url:  # another S3 has its own rules and forms
+            return False
         if request.method == "OPTIONS":
             return bool(bucket)
         return request.method == "POST" and bool(bucket) and not key and not request.query and \
@@ -37,7 +39,7 @@ class Edge:
     def headers(self, request: Request, bucket: str) -> dict[str, str]:
         """The CORS headers of an answer to a request with an Origin; none where no rule fits."""
         origin = request.headers.get("origin")
-        if not origin or not bucket:
+        if not origin or not bucket or self._world.config.s3_url:
             return {}
         try:
             rules = self._rules(bucket) or []

@@ -67,10 +67,10 @@ def _local_or_external(handler: Handler) -> Handler:
 
 def boot(world: World) -> None:
     """Open the blob directory and, in the background, remove blobs that a crash left without a row."""
+    world.parts["s3_edge"] = edge.Edge(world)
     if world.config.s3_url:
         return
     store = content.files(world)
-    world.parts["s3_edge"] = edge.Edge(world)
 
     def unknown(names: list[str]) -> set[str]:
         return world.store.read(lambda tx: versions.unknown_blobs(tx, names))
