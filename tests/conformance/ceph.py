@@ -37,7 +37,7 @@ def core(live: Live) -> list[Check]:
     log = places.WORK / "s3tests.log"
     with log.open("wb") as output:
         subprocess.run([str(python), "-m", "pytest", "-q", "-p", "conformance_s3", "-p", "s3tests_relaxed", "-p",
-                        "no:cacheprovider", "--tb=line", "--timeout", "60", "-m", "not fails_on_aws",
+                        "no:cacheprovider", "--tb=line", "--timeout", "240", "-m", "not fails_on_aws",
                         "s3tests/functional"],
                        cwd=source, env=environment, stdout=output, stderr=output, timeout=3600)
     if not report.exists():

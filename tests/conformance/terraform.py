@@ -37,7 +37,8 @@ def resources(live: Live) -> list[Check]:
     if not PLUGINS.is_dir():
         raise places.Absent(f"{PLUGINS} with Terraform's AWS provider is not there (SAGEWRIGHT_TERRAFORM_PLUGINS)")
     work, report = live.data_dir.parent / "terraform", live.data_dir.parent / "terraform.json"
-    command = [sys.executable, str(_with_model(suite, live.data_dir.parent / "suite")), "--endpoint", live.url, "--work", str(work), "--plugins", str(PLUGINS),
+    script = _with_model(suite, live.data_dir.parent / "suite")
+    command = [sys.executable, str(script), "--endpoint", live.url, "--work", str(work), "--plugins", str(PLUGINS),
                "--access-key", target.TEST[0], "--secret-key", target.TEST[1], "--json", str(report)]
     command += [part for name in TARGETS for part in ("--target", name)]
     done = subprocess.run(command, env={**os.environ, "TF_VAR_image_uri": target.IMAGE}, stdout=subprocess.PIPE,
