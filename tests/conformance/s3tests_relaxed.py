@@ -1,8 +1,9 @@
-"""pytest plugin for ceph/s3-tests: new buckets as they were before April 2023, when AWS turned ACLs and public access off.
+"""pytest plugin for ceph/s3-tests: new buckets as they were before April 2023, when AWS turned ACLs and public access
+off.
 
 The suite creates buckets with public ACLs and puts public policies at once, which AWS (and we) refuse by default. With
-`-p s3tests_relaxed` every CreateBucket asks for ObjectWriter ownership, and what the suite meant by its ACL is put after
-the public access block is gone: what a user does who wants the old ways. The tests then reach the code behind.
+`-p s3tests_relaxed` every CreateBucket asks for ObjectWriter ownership, and what the suite meant by its ACL is put
+after the public access block is gone: what a user does who wants the old ways. The tests then reach the code behind.
 """
 
 from __future__ import annotations
