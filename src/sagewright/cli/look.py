@@ -32,12 +32,11 @@ def status(place: Place, as_json: bool) -> int:
         return 0
     show.facts("Sagewright", {"endpoint": state["url"], "pid": state["pid"], "data": place.data_dir})
     now = time.time()
-    if endpoints:
-        show.table("Endpoints", ("name", "status", "age"),
-                   [(e["EndpointName"], e["EndpointStatus"], show.ago(now - e["CreationTime"])) for e in endpoints])
-    if jobs:
-        show.table("Latest training jobs", ("name", "status", "age"),
-                   [(j["TrainingJobName"], j["TrainingJobStatus"], show.ago(now - j["CreationTime"])) for j in jobs])
+    rows = [("endpoint", e["EndpointName"], e["EndpointStatus"], show.ago(now - e["CreationTime"])) for e in endpoints]
+    rows += [("training job", j["TrainingJobName"], j["TrainingJobStatus"], show.ago(now - j["CreationTime"]))
+             for j in jobs]
+    if rows:
+        show.table("Endpoints and latest training jobs", ("", "name", "status", "age"), rows)
     return 0
 
 
@@ -118,11 +117,12 @@ def ops(operation: str, as_json: bool) -> int:
         else:
             room = place.room if place else unsupported.chapter_of(operation) if service == "sagemaker" else ""
             how = place.how if place else "not available yet"
-        rows.append((service, operation, room, how, ", ".join(_tests(operation)) or "no test names it"))
+        rows.append((service, operation, room, how, _tests(operation)))
+    columns = ("service", "operation", "room", "how", "tests")
     if as_json:
-        show.as_json([dict(zip(("service", "operation", "room", "how", "tests"), row)) for row in rows])
+        show.as_json([dict(zip(columns, row)) for row in rows])
     else:
-        show.table(operation, ("service", "operation", "room", "how", "tests"), rows)
+        show.table(operation, columns, [(*row[:-1], ", ".join(row[-1]) or "no test names it") for row in rows])
     return 0
 
 

@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     env = _command(commands, "env", 'print shell exports: eval "$(sagewright env)"')
     env.add_argument("--proxy", action="store_true", help="also make AWS host names lead to this server")
     run = _command(commands, "run", "run a command so that its AWS calls, by whatever host name, come here")
+    run.add_argument("--as-is", action="store_true", help="leave the sleeps of SageMaker SDK 2 as they are")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     logs = _command(commands, "logs", "print the log of a training job or endpoint")
     logs.add_argument("name")
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         return environment.env(here, asked.proxy)
     if asked.command == "run":
         command = asked.argv[1:] if asked.argv[:1] == ["--"] else asked.argv
-        return environment.run(here, command)
+        return environment.run(here, command, asked.as_is)
     if asked.command == "logs":
         return look.logs(here, asked.name, asked.follow)
     if asked.command == "ops":

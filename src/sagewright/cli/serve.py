@@ -6,6 +6,7 @@ Once it listens it writes `<data>/run/server.json` (pid, port, url; removed when
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -64,6 +65,10 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         server.serve(ready)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        sys.exit(f"sagewright: {error.strerror}. Choose another port N, of which N and N + 1 are free: up --port N")
     finally:
         state.unlink(missing_ok=True)
     return 0

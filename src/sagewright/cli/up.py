@@ -29,6 +29,7 @@ def up(place: Place, detach: bool, flags: list[str], as_json: bool) -> int:
             return 1
         _announce(place, state["url"], as_json, detach)
         return 0 if detach else _stay(process)
+    print(f"A server is already running for {place.data_dir}, with the flags that it was started with.", file=sys.stderr)
     _announce(place, state["url"], as_json, detach=True)
     return 0
 
@@ -47,7 +48,8 @@ def _wait(place: Place, process: subprocess.Popen[bytes]) -> dict | None:
             return state
         time.sleep(0.03)
     log = (place.data_dir / "server.log").read_text(errors="replace").strip().splitlines()
-    print("The server did not start. Its last words:", *log[-6:], sep="\n  ", file=sys.stderr)
+    told = log[-1:] if log and log[-1].startswith(("sagewright:", "sagewright-server: error:")) else log[-6:]
+    print("The server did not start. Its last words:", *told, sep="\n  ", file=sys.stderr)
     print(f"The whole log: {place.data_dir / 'server.log'}", file=sys.stderr)
     process.terminate()
     return None
