@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def through(live: Any, tmp_path: Path) -> Iterator[Room]:
 def test_objects_go_to_the_other_s3_and_come_back(through: Room, s3: Any, bucket: str, size: int) -> None:
     body = bytes(n % 251 for n in range(size))
     put = through.put_object(Bucket=bucket, Key="a b/é", Body=body, Metadata={"colour": "blue"}, ContentType="text/x",
-                             Tagging="a=b")
+                             Tagging="a=b", Expires=datetime(2030, 1, 1, tzinfo=UTC))
     there = s3.get_object(Bucket=bucket, Key="a b/é")
     assert there["Body"].read() == body and there["ETag"] == put["ETag"]
     assert (there["Metadata"], there["ContentType"], there["TagCount"]) == ({"colour": "blue"}, "text/x", 1)
@@ -47,6 +48,10 @@ def test_ranges_lists_uploads_and_deletes_pass_through(through: Room, s3: Any, b
     assert through.body(**where, Range="bytes=2-4") == b"234"
     assert through.last is not None and through.last.reply_status == 206
     assert [item["Key"] for item in through.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
+    through.copy_object(Bucket=bucket, Key="copy é", CopySource=f"{bucket}/k")
+    through.copy_object(Bucket=bucket, Key="again", CopySource=f"/{bucket}/copy%20%C3%A9")
+    assert s3.get_object(Bucket=bucket, Key="again")["Body"].read() == b"0123456789"
+    through.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "copy é"}, {"Key": "again"}]})
     through.delete_object(**where)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 

@@ -8,13 +8,14 @@ Covered: every operation that the other S3 answers. Not covered: our own events,
 
 from __future__ import annotations
 
+import email.utils
 import functools
 import http.client
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sagewright.aws.s3 import access, intake
+from sagewright.aws.s3 import access, conditions, intake, operations_copy
 from sagewright.core import model
 from sagewright.core.call import Call
 from sagewright.core.errors import AwsError
@@ -54,12 +55,20 @@ def forward(call: Call) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer = client._make_api_call(call.operation, call.params)
+        answer = client._make_api_call(call.operation, _unquoted(call.params))
     except ClientError as refused:
         raise _error(refused.response) from refused
     except BotoCoreError as broken:
         raise _unreachable(broken) from broken
     return _told(call, answer)
+
+
+def _unquoted(params: dict[str, Any]) -> dict[str, Any]:
+    """The params with CopySource taken apart, because the client encodes it once more."""
+    if "CopySource" not in params:
+        return params
+    bucket, key, version = operations_copy.parse_source(params["CopySource"])
+    return {**params, "CopySource": {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}}
 
 
 def _told(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
@@ -131,11 +140,18 @@ def _signed_headers(call: Call, query: str) -> dict[str, str]:
     for member, each in model.members(shape).items():
         header = str(each.serialization.get("name", "")).lower()
         if each.serialization.get("location") == "header" and header in names and member in call.params:
-            found[header] = str(call.params[member])
+            found[header] = _header_value(call.params[member], each.type_name)
     for key, value in (call.params.get("Metadata") or {}).items():
         if f"x-amz-meta-{key.lower()}" in names:
             found[f"x-amz-meta-{key.lower()}"] = str(value)
     return found
+
+
+def _header_value(value: Any, kind: str) -> str:
+    """A member as botocore writes it into a header, which is what the URL's signature covers."""
+    if kind == "timestamp":
+        return email.utils.formatdate(conditions.epoch(value) or 0.0, usegmt=True)
+    return str(value).lower() if kind == "boolean" else str(value)
 
 
 def _headers_in(call: Call, response: http.client.HTTPResponse) -> dict[str, Any]:
