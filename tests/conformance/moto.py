@@ -34,7 +34,7 @@ def _run(live: Live, services: tuple[str, ...]) -> list[Check]:
     report = live.data_dir.parent / "moto.jsonl"
     environment = {
         **os.environ, "PYTHONPATH": str(plugin), "CONFORMANCE_ENDPOINT": live.url, "CONFORMANCE_REPORT": str(report),
-        "CONFORMANCE_RESET": f"{live.url}/_sagewright/reset", "CONFORMANCE_ACCESS_KEY": target.MOTO[0],
+        "CONFORMANCE_RESET": f"{live.url}/_sagewright/reset?bare", "CONFORMANCE_ACCESS_KEY": target.MOTO[0],
         "CONFORMANCE_SECRET_KEY": target.MOTO[1], "CONFORMANCE_FIXUPS": "1", "CONFORMANCE_PROVISION": "1",
         "CONFORMANCE_DESELECT": str(plugin / "sagemaker_mock_only.txt"), "TESTS_SKIP_REQUIRES_DOCKER": "1"}
     log = places.WORK / f"moto-{services[0]}.log"

@@ -41,3 +41,15 @@ def test_no_operation_answers_with_a_fault(server: Live, service: str, requests:
     known = {pattern for pattern, _ in checks.explanations(f"fuzz-{service}")}
     assert len(results) > 100
     assert [check for check in results if check.status == FAILED and check.name not in known] == []
+
+
+def test_a_reset_empties_the_account_and_leaves_it_usable(server: Live) -> None:
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    s3.create_bucket(Bucket="before-the-reset")
+    sagemaker.create_model(ModelName="before", ExecutionRoleArn=server.role_arn)
+    server.client("iam").create_user(UserName="before")
+    server.reset()
+    assert s3.list_buckets()["Buckets"] == [] and sagemaker.list_models()["Models"] == []
+    assert server.client("iam").list_users()["Users"] == []
+    sagemaker.create_model(ModelName="before", ExecutionRoleArn=server.role_arn)
+    assert sagemaker.describe_model(ModelName="before")["ExecutionRoleArn"] == server.role_arn

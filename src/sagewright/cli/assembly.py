@@ -148,10 +148,14 @@ def _watch_engine(world: World, loop: Loop) -> None:
     engine.watch(changed)
 
 
-def _resetting(world: World, rooms: tuple[Service, ...]) -> Callable[[], None]:
-    """The test hook that empties an account: what runs is stopped, what is stored is gone."""
+def _resetting(world: World, rooms: tuple[Service, ...]) -> Callable[[bool], None]:
+    """The test hook that empties an account: what runs is stopped, what is stored is gone.
 
-    def reset() -> None:
+    What an account is born with is made again, unless `bare`: some suites count every role.
+    """
+    from sagewright.aws.iam import accounts
+
+    def reset(bare: bool = False) -> None:
         engine = world.parts.get("engine")
         if engine is not None:
             engine.reset()
@@ -162,6 +166,8 @@ def _resetting(world: World, rooms: tuple[Service, ...]) -> Callable[[], None]:
         for room in rooms:
             if room.boot is not None and room.reset is None:
                 room.boot(world)
+        if not bare:
+            accounts.credentials(world)
         log.say("account emptied", account=world.config.account)
 
     return reset

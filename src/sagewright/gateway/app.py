@@ -34,7 +34,7 @@ _ADMIN = "/_sagewright/"
 class App:
     """One gateway. `reset` empties the account (test hook); `invoke` answers InvokeEndpoint."""
 
-    def __init__(self, world: World, dispatch: Dispatch, reset: Callable[[], None]) -> None:
+    def __init__(self, world: World, dispatch: Dispatch, reset: Callable[[bool], None]) -> None:
         self.world, self.dispatch, self._reset = world, dispatch, reset
         self._control = ThreadPoolExecutor(32, "call")
         self._streams = ThreadPoolExecutor(128, "stream")
@@ -93,7 +93,7 @@ class App:
         if path == "health":
             return _json(200, {"status": "ok", "version": __version__, "pid": os.getpid()})
         if path == "reset" and request.method == "POST" and self.world.config.test_hooks:
-            await asyncio.get_running_loop().run_in_executor(self._control, self._reset)
+            await asyncio.get_running_loop().run_in_executor(self._control, self._reset, request.query == "bare")
             return _json(200, {"status": "ok"})
         return _json(404, {"message": f"There is nothing at {request.raw_path}."})
 
