@@ -12,7 +12,7 @@ INFERENCE = '''
 import json
 
 def model_fn(model_dir):
-    return None
+    print("the model is loaded")
 
 def input_fn(body, content_type):
     return json.loads(body)

@@ -70,6 +70,7 @@ def test_copies_streams_and_synchronised_folders(aws: Aws, bucket: str, tmp_path
     folder.mkdir(parents=True)
     for n in range(5):
         (folder / f"file {n}+é.txt").write_text(str(n))
+        os.utime(folder / f"file {n}+é.txt", (1_700_000_000, 1_700_000_000))  # S3 tells whole seconds only
     aws("s3", "sync", folder.parent, f"s3://{bucket}/folder")
     assert aws("s3", "sync", folder.parent, f"s3://{bucket}/folder") == ""
     aws("s3", "sync", f"s3://{bucket}/folder", tmp_path / "down")
@@ -123,8 +124,9 @@ def test_models_and_endpoints(aws: Aws, endpoint: str, tmp_path: Path) -> None:
     found = aws("sagemaker", "list-endpoints", "--name-contains", name, "--query", "Endpoints[].EndpointName",
                 "--output", "text")
     assert found == name
-    assert aws("logs", "filter-log-events", "--log-group-name", f"/aws/sagemaker/Endpoints/{name}", "--query",
-               "events[].message", "--output", "text")
+    logged = aws("logs", "filter-log-events", "--log-group-name", f"/aws/sagemaker/Endpoints/{name}", "--query",
+                 "events[].message", "--output", "text")
+    assert "the model is loaded" in logged
     aws("sagemaker", "delete-endpoint", "--endpoint-name", name)
     aws("sagemaker", "wait", "endpoint-deleted", "--endpoint-name", name)
     aws("sagemaker", "describe-model", "--model-name", "none", fails="ValidationException")

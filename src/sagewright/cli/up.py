@@ -29,7 +29,7 @@ def up(place: Place, detach: bool, flags: list[str], as_json: bool) -> int:
             return 1
         _announce(place, state["url"], as_json, detach)
         return 0 if detach else _stay(process)
-    print(f"A server is already running for {place.data_dir}, with the flags that it was started with.", file=sys.stderr)
+    print(f"A server is already running for {place.data_dir}; it keeps the flags of its start.", file=sys.stderr)
     _announce(place, state["url"], as_json, detach=True)
     return 0
 
