@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sagewright.core.errors import Failed
-from sagewright.engine import cgroups
+from sagewright.engine import cgroups, jobs
 from tests.engine.lab import IMAGE, Lab, until
 from tests.engine.scripts import CALL_HOME, model
 
@@ -309,7 +309,7 @@ def test_a_killed_agent_takes_its_job_with_it_and_others_go_on(lab):
     second = lab.engine.submit(lab.plan(SLEEPER + "  # two"))
     until(lambda: "up" in lab.lines(1) and "up" in lab.lines(2), "both run")
     uid = lab.engine._jobs[first].placed["uid"]
-    os.kill(lab.engine._jobs[first].agent.pid, signal.SIGKILL)
+    os.kill(jobs.agent_pid(lab.data_dir / "jobs" / first / "algo-1"), signal.SIGKILL)
     outcome = lab.outcome(first)
     assert (outcome.blame, outcome.failure) == ("platform", "The agent of host algo-1 ended unexpectedly.")
     if uid is not None:
@@ -409,3 +409,12 @@ def test_a_second_stop_shortens_the_grace_of_the_first(lab):
     lab.engine.stop(handle, 0)
     lab.engine.stop(handle, 3600)
     assert lab.outcome(handle).exit_codes == {"algo-1": 137}
+
+
+def test_agents_start_without_their_nursery_too(lab):
+    assert lab.run("").exit_codes == {"algo-1": 0}
+    nursery = lab.engine._nursery._process
+    assert lab.run("").exit_codes == {"algo-1": 0} and lab.engine._nursery._process is nursery
+    nursery.kill()
+    assert lab.run("").exit_codes == {"algo-1": 0}
+    assert lab.run("").exit_codes == {"algo-1": 0} and lab.engine._nursery._process is not nursery

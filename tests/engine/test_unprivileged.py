@@ -17,6 +17,7 @@ USER = 61_234
 PROGRAM = """
 import os, sys, tempfile
 from pathlib import Path
+from sagewright.engine import jobs
 from tests.engine.lab import Lab
 from tests.engine.scripts import CALL_HOME, ON_PORT, ON_SOCKET, ask, model
 from tests.engine.tiny_aws import TinyAws
@@ -39,7 +40,7 @@ for script in (ON_PORT, ON_SOCKET):
     print("answer", ask(lab.engine.observe(handle).address, b"x"))
 handle = lab.engine.submit(lab.plan("while True: pass"))
 until(lambda: lab.engine.observe(handle).phase == "running", "runs")
-os.kill(lab.engine._jobs[handle].agent.pid, 9)
+os.kill(jobs.agent_pid(lab.data_dir / "jobs" / handle / "algo-1"), 9)
 print("killed", lab.outcome(handle).blame)
 lab.close()
 """

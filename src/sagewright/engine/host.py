@@ -2,7 +2,8 @@
 
 It carries one plan out on one host, from downloading the inputs to delivering the outputs. Its truth is `status.jsonl`
 in its directory; the control plane may die and come back at any time and reads it there. While it lives it holds the
-lock on `agent.lock`, which it inherited locked: that is how others know. When it dies, its sandbox dies with it.
+lock on `agent.lock`, which it inherited locked: that is how others know. When it dies, its sandbox dies with it. Most
+agents are forks of `nursery.py`, which run `main` here.
 
 DIRECTORY is `<data>/jobs/<handle>/<host>`; `plan.json`, `placement.json`, `credentials.json` and, once asked for,
 `stop.json` lie beside it. SIGTERM says: look whether there is a stop.json.
@@ -115,10 +116,9 @@ class Host:
             os.write(self.wake_write, b"x")
 
 
-def main() -> None:
-    """Carry the plan out; whatever happens, the last line of status.jsonl says how it ended."""
+def main(directory: Path, held: int) -> None:
+    """Carry the plan out; whatever happens, the last line of status.jsonl says how it ended. `held` is the lock."""
     os.umask(0o022)
-    directory, held = Path(sys.argv[1]).resolve(), int(sys.argv[2])
     os.set_inheritable(held, False)
     host = Host(directory)
     signal.signal(signal.SIGTERM, host.on_sigterm)
@@ -154,4 +154,4 @@ def _record(host: Host, ending: dict[str, Any]) -> None:
 if __name__ == "__main__":
     from sagewright.engine import host as _module  # the one whose exceptions the lives raise; this one is __main__
 
-    _module.main()
+    _module.main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -72,6 +72,7 @@ class LocalEngine:
         self.runtime, self.runtime_note = choose.choose(config.runtime, placement.first_uid())
         self._watchers = [on_event] if on_event else []
         self._jobs: dict[str, Job] = {}
+        self._nursery = agents.Nursery()
         self._lock, self._wake, self._closed = threading.RLock(), threading.Event(), False
         self._folder = self.data_dir / "jobs"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,7 @@ class LocalEngine:
         for thread in self._threads:
             thread.join(5.0)
         self._socket.close()
+        self._nursery.close()
 
     # -- queue -------------------------------------------------------------------------------------------------------
     def _grant(self, plan: Plan) -> Grant:
@@ -228,7 +230,7 @@ class LocalEngine:
                                   given.expires)
                 job.expires = given.expires
                 self._place(job, built, prelude)
-                job.agent = agents.start(job.host)
+                job.agent = self._nursery.start(job.host)
                 job.state = "running"
                 job.spawns += 1
         except AwsError as error:
