@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from sagewright.engine.ending import end_all
 from tests.conftest import Live, start_server
 from tests.sdk import jobs
 from tests.sdk.test_endpoints_boto3 import a_config, a_model, ask
@@ -63,3 +66,22 @@ def test_everything_is_there_after_a_stop_and_a_start(own: Live) -> None:
     assert own.client("iam").get_user(UserName=name)["User"]["UserName"] == name
     assert own.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     assert own.client("sagemaker").describe_model(ModelName=name)["ModelName"] == name
+
+
+def test_endpoints_come_back_after_down_and_up(own: Live) -> None:
+    bucket, name = jobs.bucket(own), jobs.unique("back")
+    a_config(own, name, ("V", a_model(own, bucket, name), 1.0))
+    own.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
+    assert jobs.endpoint_settles(own, name)["EndpointStatus"] == "InService"
+    own.stop()
+    assert end_all(own.data_dir, everything=False) == (0, 1)
+    own.start_again()
+    end = time.monotonic() + 60
+    while True:
+        try:
+            assert ask(own, name)["model"] == name
+            return
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("ServiceUnavailable", "ValidationError", "503"), error
+            assert time.monotonic() < end, "the endpoint did not come back"
+            time.sleep(0.2)
