@@ -17,7 +17,7 @@ class Config:
     hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off); five times that for
         an SDK or waiter that polls (gateway/hold.py).
     egress: what the CONNECT proxy does with hosts that are not AWS: refuse, registries, allow.
-    egress_allow: hosts that always pass. allow_access_keys: further "KEY:SECRET" pairs of the account's root, for tests.
+    egress_allow: hosts that always pass. allow_access_keys: more "KEY:SECRET" pairs of the root, for tests.
     image_policy: exact refuses an image whose library version cannot be had; nearest takes the closest one.
     runtime: auto, bwrap, docker or process. test_hooks: enables POST /_sagewright/reset.
     """

@@ -18,6 +18,9 @@ from sagewright.core.service import Handler
 from sagewright.core.store import Page, Row
 
 _RETRIES = 20
+# What a page token holds by the column that the pages are sorted by.
+_KINDS: dict[str, type | tuple[type, ...]] = {"name": str, "status": str, "created": (int, float),
+                                              "modified": (int, float)}
 
 
 def derive(noun: Noun) -> dict[str, Handler]:
@@ -56,7 +59,11 @@ def change(call: Call, noun: Noun, name: str, step: Callable[[Row], Row]) -> Row
             continue
         except Terminal:
             raise refused(noun, row) from None
-    raise AwsError("ConflictException", f"The {noun.plain} {name} is being changed by others.")
+    raise _contended(noun, name)
+
+
+def _contended(noun: Noun, name: str) -> AwsError:
+    return AwsError("ConflictException", f"The {noun.plain} {name} is being changed by others.")
 
 
 def refused(noun: Noun, row: Row) -> AwsError:
@@ -135,6 +142,9 @@ def _delete(noun: Noun, _operation_name: str) -> Handler:
                 return
             except Conflict:
                 continue
+            except Terminal:
+                raise refused(noun, row) from None
+        raise _contended(noun, call.params[noun.name_member])
 
     return delete
 
@@ -192,7 +202,7 @@ def listing(call: Call, kind: str, descending: bool = True, owner: str = "") -> 
     page = Page(
         kind=kind, account=call.account, region=call.region, limit=limit + 1, sort=sort,
         descending=order == "Descending" if order else descending,
-        after=paging.decode(asked["NextToken"]) if asked.get("NextToken") else None,
+        after=paging.decode(asked["NextToken"], _KINDS[sort]) if asked.get("NextToken") else None,
         statuses=[asked["StatusEquals"]] if asked.get("StatusEquals") else (),
         name_contains=asked.get("NameContains", ""), owner=owner,
         created_after=_seconds(asked.get("CreationTimeAfter")),

@@ -24,7 +24,7 @@ def add_tags(call: Call) -> dict[str, Any]:
 def list_tags(call: Call) -> dict[str, Any]:
     """A page of a resource's tags."""
     tags = call.store.tags(_existing(call))
-    start = int(paging.decode(call.params["NextToken"])[0]) if call.params.get("NextToken") else 0
+    start = paging.decode(call.params["NextToken"], int)[0] if call.params.get("NextToken") else 0
     end = start + int(call.params.get("MaxResults") or _MOST)
     return {"Tags": tags[start:end], "NextToken": paging.encode(end, 0) if end < len(tags) else None}
 
