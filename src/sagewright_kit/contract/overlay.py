@@ -19,6 +19,7 @@ import sysconfig
 
 from sagewright_kit.contract.errors import InstallModuleError, InstallRequirementsError
 
+MARK = ".sagewright-overlay"
 PIP = '#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n'
 
 # Every Python of the overlay finds AWS's own module names; without the kit at hand it starts all the same.
@@ -31,7 +32,9 @@ class Overlay:
     """One overlay; `python` runs with both layers."""
 
     def __init__(self, directory: str | None = None) -> None:
-        self.directory = directory or _fresh_directory()
+        # A program that was started inside an overlay stays in it.
+        inherited = sys.prefix if os.path.exists(os.path.join(sys.prefix, MARK)) else ""
+        self.directory = directory or inherited or _fresh_directory()
         self.bin = os.path.join(self.directory, "bin")
         self.python = os.path.join(self.bin, "python")
         version = "python%d.%d" % sys.version_info[:2]
@@ -55,6 +58,7 @@ class Overlay:
         lines = ["import site; site.addsitedir(%r)" % path for path in lower]
         _write(os.path.join(self.packages, "_lower.pth"), "\n".join(lines) + "\n")
         _write(os.path.join(self.packages, "_shims.pth"), SHIMS)
+        _write(os.path.join(self.directory, MARK), "")
         # Written last: its presence says that the overlay is complete.
         text = "home = %s\ninclude-system-site-packages = false\nversion = %d.%d.%d\n"
         values = (os.path.dirname(interpreter),) + tuple(sys.version_info[:3])
@@ -132,12 +136,13 @@ def main() -> None:
 
 
 def _become(command: list[str]) -> None:
-    environment = dict(os.environ, **Overlay().create().variables())
-    os.environ["PATH"] = environment["PATH"]  # where execvpe looks
+    """Turn this process into the command; the exit codes of a shell where that cannot be."""
+    os.environ.update(Overlay().create().variables())
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvp(command[0], command)
     except OSError as error:
-        sys.exit("%s: %s" % (command[0], error.strerror))
+        print("%s: %s" % (command[0], error.strerror), file=sys.stderr)
+        sys.exit(126 if isinstance(error, PermissionError) else 127)
 
 
 if __name__ == "__main__":
