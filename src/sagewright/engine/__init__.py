@@ -7,7 +7,9 @@ for S3, logs and metrics only, waits while that is away, and outlives it.
 
 The agent imports the standard library, `core/signing.py` and this package, nothing else: start latency is its budget.
 
-Covered: training, processing and transform jobs and servers on one host; environments as images; bwrap and process
-sandboxes; cgroup v1, v2 or rlimit limits; queueing; stop, time limits, volume limits.
-Not covered yet: more than one host per job (refused), Pipe mode (refused), Ray.
+Covered: training, processing and transform jobs and servers on one host; environments as images in bwrap or process
+sandboxes, with or without root; container images by a Docker or Podman engine that already runs; cgroup v1, v2 or
+rlimit limits; queueing; stop, time limits, volume limits; crashes of the control plane, of an agent, of the gateway.
+Not covered yet: more than one host per job (refused), Pipe mode (refused), FastFile on demand (its files are
+downloaded), checkpoints synced while a job runs, container images without an engine, GPUs in containers, Ray.
 """

@@ -155,14 +155,21 @@ def find(name: str) -> Group | None:
     return Group(name, "v2", dict.fromkeys(V1, path)) if path.is_dir() else None
 
 
-def rlimits(pid: int, *, memory: int = 0, pids: int = 0, file_size: int = 0) -> None:
-    """Lower the limits of a process; `memory` and `pids` are given where no group could be made."""
-    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory, resource.RLIMIT_NPROC: pids,
-              resource.RLIMIT_FSIZE: file_size}
-    for what, value in wanted.items():
-        if not value and what != resource.RLIMIT_CORE:
-            continue
+def rlimits(grouped: bool, *, memory: int, pids: int, file_size: int) -> dict[str, int]:
+    """The resource limits a command gets, by prlimit's names; memory and processes only where no group limits them.
+
+    Memory is limited as writable private memory, per process: address space (RLIMIT_AS) would stop programs that
+    reserve far more than they use, as Java and CUDA do.
+    """
+    wanted = {"core": 0, "fsize": file_size, "data": 0 if grouped else memory, "nproc": 0 if grouped else pids}
+    return {name: value for name, value in wanted.items() if value or name == "core"}
+
+
+def lower(limits: dict[str, int]) -> None:
+    """Give this process these limits for good, or the ones that it has where those are lower."""
+    for name, value in limits.items():
+        which = getattr(resource, f"RLIMIT_{name.upper()}")
+        hard = resource.getrlimit(which)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         with suppress(OSError, ValueError):
-            hard = resource.prlimit(pid, what)[1]
-            limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.prlimit(pid, what, (limit, limit))
+            resource.setrlimit(which, (value, value))

@@ -41,21 +41,23 @@ class Bwrap:
     def start(self, box: Box, ready: Callable[[int], None]) -> Handle:
         """Start bwrap with the command held back, put it under its limits, let the caller look, release it."""
         check(box)
+        cgroup = group(box)
         status_read, status_write = os.pipe()
         hold_read, hold_write = os.pipe()
         output_read, output_write = os.pipe()
         arguments = sealed(b"".join(os.fsencode(word) + b"\0" for word in options(box, status_write, hold_read)))
         try:
             process = subprocess.Popen(
-                ["bwrap", "--args", str(arguments), "--", *box.argv], executable=shutil.which("bwrap"), cwd="/",
-                stdin=subprocess.DEVNULL, stdout=output_write, stderr=output_write, env={"PATH": os.defpath},
-                pass_fds=(arguments, status_write, hold_read), start_new_session=True, **identity(box.uid))
+                ["bwrap", "--args", str(arguments), "--", *_limited(box, cgroup is not None)], cwd="/",
+                executable=shutil.which("bwrap"), stdin=subprocess.DEVNULL, stdout=output_write, stderr=output_write,
+                env={"PATH": os.defpath}, pass_fds=(arguments, status_write, hold_read), start_new_session=True,
+                **identity(box.uid))
         except OSError as error:
             raise NotStarted(f"bwrap could not be run: {error}") from error
         finally:
             for fd in (arguments, status_write, hold_read, output_write):
                 os.close(fd)
-        handle = Handle(box, process, 0, output_read, extra={"status": status_read})
+        handle = Handle(box, process, 0, output_read, cgroup, extra={"status": status_read})
         try:
             handle.pid = _child_pid(process, status_read, output_read)
             confine(handle)
@@ -137,22 +139,36 @@ def identity(uid: int | None) -> dict[str, Any]:
     return {"user": uid, "group": uid, "extra_groups": []} if uid is not None else {}
 
 
+def group(box: Box) -> cgroups.Group | None:
+    """The control group that the box will run in, None where the host allows none."""
+    return cgroups.create(box.name, box.memory, box.cpus, box.pids)
+
+
+def limits(box: Box, grouped: bool) -> dict[str, int]:
+    """The box's resource limits; processes are counted by uid, so only a uid of its own can have a number of them."""
+    return cgroups.rlimits(grouped, memory=box.memory, pids=box.pids if box.uid is not None else 0,
+                           file_size=box.file_size)
+
+
 def confine(handle: Handle) -> None:
-    """Limits for the held process: a cgroup, or rlimits where there is none; cores where the grant names some."""
-    box = handle.box
-    handle.cgroup = cgroups.create(box.name, box.memory, box.cpus, box.pids)
+    """Put the held process into its group, and onto its cores where the grant names some."""
     if handle.cgroup is not None:
         try:
             handle.cgroup.add(handle.pid)
-        except OSError:
+        except OSError:  # a group that could be made and not be entered: better a job without than none
             handle.cgroup.remove()
             handle.cgroup = None
-    without = handle.cgroup is None
-    cgroups.rlimits(handle.pid, memory=box.memory if without else 0, file_size=box.file_size,
-                    pids=box.pids if without and box.uid is not None else 0)
-    if box.cores:
+    if handle.box.cores:
         with suppress(OSError):
-            os.sched_setaffinity(handle.pid, box.cores)
+            os.sched_setaffinity(handle.pid, handle.box.cores)
+
+
+def _limited(box: Box, grouped: bool) -> tuple[str, ...]:
+    """The command behind util-linux's prlimit: only the job itself can lower limits without a further capability."""
+    program = shutil.which("prlimit", path="/usr/bin:/bin")
+    if program is None:
+        return box.argv
+    return (program, *(f"--{name}={value}" for name, value in limits(box, grouped).items()), "--", *box.argv)
 
 
 def finish(handle: Handle) -> bool:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sagewright.engine import namespaces
+from sagewright.engine import cgroups, namespaces
 
 
 def main() -> None:
@@ -96,6 +96,7 @@ def _end_all(code: int) -> None:
 
 def _exec(box: dict[str, Any]) -> None:
     os.setsid()
+    cgroups.lower(box["limits"])
     if box["uid"] is not None:
         os.setgroups([])
         os.setgid(box["uid"])

@@ -44,10 +44,11 @@ class Process:
     def start(self, box: Box, ready: Callable[[int], None]) -> Handle:
         """Start the init of `inside.py` with the command held back, confine it, let the caller look, release it."""
         check(box)
+        cgroup = bwrap.group(box)
         status_read, status_write = os.pipe()
         hold_read, hold_write = os.pipe()
         output_read, output_write = os.pipe()
-        told = bwrap.sealed(json.dumps(self._told(box, status_write, hold_read)).encode())
+        told = bwrap.sealed(json.dumps(self._told(box, status_write, hold_read, cgroup is not None)).encode())
         try:
             process = subprocess.Popen(
                 [sys.executable, "-S", "-P", "-m", "sagewright.engine.runtimes.inside", str(told)],
@@ -58,7 +59,7 @@ class Process:
         finally:
             for fd in (told, status_write, hold_read, output_write):
                 os.close(fd)
-        handle = Handle(box, process, 0, output_read)
+        handle = Handle(box, process, 0, output_read, cgroup)
         try:
             handle.pid = _inner(status_read, output_read)
             bwrap.confine(handle)
@@ -73,7 +74,7 @@ class Process:
             os.close(hold_write)
         return handle
 
-    def _told(self, box: Box, status: int, hold: int) -> dict[str, Any]:
+    def _told(self, box: Box, status: int, hold: int, grouped: bool) -> dict[str, Any]:
         environment = dict(box.environment)
         workdir = box.workdir
         if self.plain:
@@ -82,7 +83,8 @@ class Process:
             workdir = ml + workdir.removeprefix("/opt/ml") if workdir.startswith("/opt/ml") else "/"
         binds = [asdict(bind) for bind in box.binds if not bind.device]
         return {"plain": self.plain, "status": status, "hold": hold, "hostname": box.hostname, "uid": box.uid,
-                "binds": binds, "workdir": workdir, "argv": list(box.argv), "environment": environment}
+                "binds": binds, "workdir": workdir, "argv": list(box.argv), "environment": environment,
+                "limits": bwrap.limits(box, grouped)}
 
     def observe(self, handle: Handle) -> State:
         """The outer process exits with the command's status."""
