@@ -62,14 +62,12 @@ class App:
             exchange = chain.Exchange(self.world, self.dispatch, request, body)
             await loop.run_in_executor(self._control, chain.run, exchange)
             return await self._held(exchange, loop)
-        pipe = Pipe(loop)
-        request.body = pipe
-        filling = asyncio.create_task(pipe.fill(receive))
+        request.body = pipe = Pipe(loop, receive)
         exchange = chain.Exchange(self.world, self.dispatch, request, None)
         try:
             await loop.run_in_executor(self._streams, chain.run, exchange)
         finally:
-            filling.cancel()
+            pipe.stop()
         return exchange
 
     async def _held(self, exchange: chain.Exchange, loop: asyncio.AbstractEventLoop) -> chain.Exchange:

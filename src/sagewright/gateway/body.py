@@ -16,14 +16,18 @@ from sagewright.core.errors import AwsError
 
 HIGH = 8 * 1024 * 1024
 LOW = 2 * 1024 * 1024
+BLOCK = 1024 * 1024
 _PATIENCE = 300.0  # seconds without a byte before a client is given up
 
 
 class Pipe:
     """Bytes from the event loop to one reading thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[], Awaitable[Any]]) -> None:
+        self._loop, self._receive = loop, receive
+        self._filling: asyncio.Task[None] | None = None
+        self._begun = False
+        self._wanted = 1
         self._chunks: collections.deque[bytes] = collections.deque()
         self._size = 0
         self._ended = False
@@ -33,11 +37,19 @@ class Pipe:
         self._room.set()
 
     # -- event loop side -----------------------------------------------------------------------------------------
-    async def fill(self, receive: Callable[[], Awaitable[Any]]) -> None:
-        """Copy ASGI request messages until the body ends, the client goes away or nobody reads any more."""
+    def stop(self) -> None:
+        """Nobody reads any more."""
+        if self._filling is not None:
+            self._filling.cancel()
+
+    def _begin(self) -> None:
+        self._filling = self._loop.create_task(self._fill())
+
+    async def _fill(self) -> None:
+        """Copy ASGI request messages until the body ends or the client goes away."""
         while True:
             await self._room.wait()
-            message = await receive()
+            message = await self._receive()
             if message["type"] != "http.request":
                 return self._finish(broken=True)
             self._put(message.get("body", b""))
@@ -52,7 +64,8 @@ class Pipe:
             self._size += len(chunk)
             if self._size >= HIGH:
                 self._room.clear()
-            self._change.notify()
+            if self._size >= self._wanted:
+                self._change.notify()
 
     def _finish(self, broken: bool) -> None:
         with self._change:
@@ -61,14 +74,18 @@ class Pipe:
 
     # -- thread side ---------------------------------------------------------------------------------------------
     def read(self, n: int = -1) -> bytes:
-        """At most n bytes (whatever waits, up to n), b"" at the end; n < 0 reads to the end."""
+        """n bytes (at most `BLOCK` are waited for), less at the end, then b""; n < 0 reads to the end."""
         if n < 0:
             parts = []
             while chunk := self.read(HIGH):
                 parts.append(chunk)
             return b"".join(parts)
+        if not self._begun:  # a client that waits for "100 Continue" gets it when its signature has been judged
+            self._begun = True
+            self._loop.call_soon_threadsafe(self._begin)
         with self._change:
-            while not self._chunks and not self._ended:
+            self._wanted = max(1, min(n, BLOCK))
+            while self._size < self._wanted and not self._ended:
                 if not self._change.wait(_PATIENCE):
                     raise AwsError("RequestTimeout", "Your socket connection to the server was not read from or "
                                    "written to within the timeout period.")
