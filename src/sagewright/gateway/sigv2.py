@@ -64,7 +64,10 @@ def text_to_sign(request: Request, claim: Claim, path: str) -> str:
 
 def _paths(request: Request, expected: Expected) -> tuple[str, ...]:
     bucket = f"/{expected.bucket}" if expected.bucket else ""
-    return tuple(bucket + path for path in signing.canonical_paths(request.raw_path, signing.AS_SENT))
+    paths = [bucket + path for path in signing.canonical_paths(request.raw_path, signing.AS_SENT)]
+    if not bucket and request.raw_path.count("/") == 1 and request.raw_path != "/":
+        paths.append(paths[0] + "/")  # botocore signs requests on a bucket as if the path ended in a slash
+    return tuple(paths)
 
 
 def _subresources(claim: Claim) -> str:
