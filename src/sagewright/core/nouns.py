@@ -26,7 +26,8 @@ class Noun:
 
     name: as in the operation names ("TrainingJob"). arn: resource part of the ARN ("training-job/{name}"), whose name
     is lower-cased as AWS does. status: the member that holds the state; first: the state after Create; moving: states
-    that end by themselves (a Describe may be held while in one; with holds_create a Create too); terminal: states that never change.
+    that end by themselves (a Describe may be held while in one, with holds_create a Create too); terminal: states that
+    never change.
     admit(call, body): fills defaults and makes the cross-checks that the model cannot express; returns the body.
     deletable(call, row): raises where Delete must be refused. deleting: the state that asks the controller to take the
     resource down; empty deletes the row at once. describe(call, row): members computed at reading time.

@@ -132,7 +132,8 @@ def _summary(variant: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-ENDPOINT = Noun("Endpoint", "endpoint/{name}", status="EndpointStatus", first="Creating", moving=CHANGING, holds_create=True,
+ENDPOINT = Noun("Endpoint", "endpoint/{name}", status="EndpointStatus", first="Creating", moving=CHANGING,
+                holds_create=True,
                 admit=_admit_endpoint, describe=_describe_endpoint, deletable=busy, deleting="Deleting",
                 missing=("ValidationException", 'Could not find endpoint "{arn}".'),
                 exists=("ValidationException", 'Cannot create already existing endpoint "{arn}".'),
