@@ -55,10 +55,11 @@ class Changes:
         if self._count >= MOST or seconds <= 0:
             return False
         self._count += 1
+        future: asyncio.Future[str] = self._loop.create_future()
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    future: asyncio.Future[str] = self._loop.create_future()
+                    future = self._loop.create_future()
                     self._waiting[arn].append(future)
                     row = await self._loop.run_in_executor(None, store.by_arn, arn)
                     if row is None or row.status not in moving:
@@ -69,3 +70,12 @@ class Changes:
             return False
         finally:
             self._count -= 1
+            self._leave(arn, future)
+
+    def _leave(self, arn: str, future: asyncio.Future[str]) -> None:
+        """Whoever stops waiting must not stay listed until the resource moves, which may be never."""
+        waiting = self._waiting.get(arn, [])
+        if future in waiting:
+            waiting.remove(future)
+            if not waiting:
+                del self._waiting[arn]
