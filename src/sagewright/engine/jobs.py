@@ -74,13 +74,12 @@ def lock(host: Path) -> int:
 
 def agent_pid(host: Path) -> int:
     """The pid of the living agent; 0 if none lives; -1 if one is only being started."""
-    try:
-        os.close(lock(host))
-    except BlockingIOError:
-        text = (host / "agent.lock").read_text().strip()
-        return int(text) if text else -1
-    except FileNotFoundError:
-        pass
+    with suppress(FileNotFoundError):  # the job may be removed meanwhile
+        try:
+            os.close(lock(host))
+        except BlockingIOError:
+            text = (host / "agent.lock").read_text().strip()
+            return int(text) if text else -1
     return 0
 
 

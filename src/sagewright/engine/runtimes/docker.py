@@ -5,7 +5,8 @@ the container: it carries its output, exits with its code, and removes it when t
 
 Covered: limits, a network of its own, /opt/ml and the other binds, stop, out of memory, death with the agent.
 Not covered: holding the command back until the network is linked in images without /bin/sh (there a program may find
-the gateway's port closed for some milliseconds), a uid of its own (the engine decides which user is root's inside).
+the gateway's port closed for some milliseconds, and lines of its two streams may change places), a uid of its own (the
+engine decides which user is root's inside).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sagewright.engine.runtimes.runtime import Box, Handle, NotStarted, State, c
 TIMEOUT = 60.0
 HOLD = "/run/sagewright-hold"
 _PACKAGES = str(Path(__file__).resolve().parents[3])
-_HELD = ("/bin/sh", "-c", f'read -r go < {HOLD}/fifo && exec "$@"', "sh")
+_HELD = ("/bin/sh", "-c", f'read -r go < {HOLD}/fifo && exec "$@" 2>&1', "sh")  # one stream keeps its order
 
 
 class Engine:
