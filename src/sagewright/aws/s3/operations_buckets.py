@@ -108,6 +108,7 @@ def head_bucket(call: Call) -> dict[str, Any]:
     bucket = buckets.find(call)
     if not access.allowed(call, bucket, "s3:ListBucket"):
         raise AwsError("AccessDenied", "Access Denied", 403, headers={"x-amz-bucket-region": bucket.region})
+    call.reply_headers["Content-Type"] = "application/xml"
     return {"BucketRegion": bucket.region, "AccessPointAlias": False, "BucketArn": bucket.arn}
 
 

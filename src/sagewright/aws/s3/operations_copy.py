@@ -111,6 +111,8 @@ def _check_self_copy(call: Call, bucket: Bucket, key: bytes, source: Source) -> 
     params = call.params
     if source.bucket.id != bucket.id or source.version.key != key or not source.version.current:
         return
+    if bucket.versioning and parse_source(params["CopySource"])[2]:  # a version by its id becomes a new one
+        return
     changes_something = params.get("MetadataDirective") == "REPLACE" or any(
         params.get(name) is not None for name in ("StorageClass", "ServerSideEncryption", "WebsiteRedirectLocation",
                                                   "ChecksumAlgorithm")) \

@@ -147,7 +147,8 @@ def get_object_attributes(call: Call) -> dict[str, Any]:
     if "ETag" in wanted:
         answer["ETag"] = found.etag
     if "Checksum" in wanted:
-        answer["Checksum"] = meta.checksum(found.meta)
+        answer["Checksum"] = {name: value.partition("-")[0] if name != "ChecksumType" else value
+                              for name, value in meta.checksum(found.meta).items()}
     if "ObjectParts" in wanted and found.upload:
         answer["ObjectParts"] = _attribute_parts(call, found)
     if "StorageClass" in wanted:

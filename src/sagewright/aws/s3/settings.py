@@ -88,7 +88,7 @@ def _putter(setting: Setting) -> Handler:
         bucket = access.enter(call, f"s3:Put{setting.action}")
         wanted = call.params.get(setting.member)
         if wanted is None:
-            raise settings_checks.malformed()
+            raise AwsError("MissingRequestBodyError", "Request Body is empty")
         if setting.check is not None:
             wanted = setting.check(call, bucket, wanted)
         buckets.put(call, bucket, setting.member, wanted)
