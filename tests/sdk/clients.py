@@ -1,8 +1,8 @@
 """Client environments that users have (SageMaker SDK 2 and 3, AWS CLI, JavaScript SDK), and running code in them.
 
 Each lies under `.state/clients/NAME`, is built once from a requirement file and built anew when that file changes; a
-lock keeps two test processes from building the same one. Programs run as with `sagewright run --`: a home of their own,
-the variables of `cli/environment.py`, nothing else of this process's environment.
+lock keeps two test processes from building the same one. Scripts run under `sagewright run`, other programs with its
+variables, all in a home of their own and with nothing else of this process's environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,25 +43,37 @@ class Client:
     home: Path
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What `sagewright run` gives to a program, in a fresh home."""
+    def bare(self) -> dict[str, str]:
+        """A fresh home and a path, nothing about AWS."""
         return {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.home), "LANG": "C.UTF-8",
-                "PYTHONUNBUFFERED": "1", **environment.variables(Place(self.live.data_dir), proxy=True)}
+                "PYTHONUNBUFFERED": "1"}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What `sagewright env --proxy` prints."""
+        return environment.variables(Place(self.live.data_dir), proxy=True)
 
     def run(self, *command: str | Path, seconds: float = 240, ok: bool = True, stdin: str | None = None,
             **more: str) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end; with `ok` its exit status must be 0."""
-        done = subprocess.run([str(part) for part in command], env={**self.environment, **more}, cwd=self.home,
-                              input=stdin, text=True, capture_output=True, timeout=seconds)
+        """Run a program with the variables to its end; with `ok` its exit status must be 0."""
+        return self._run(command, {**self.bare, **self.variables, **more}, seconds, ok, stdin)
+
+    def script(self, path: Path | str, *arguments: str, seconds: float = 240) -> str:
+        """`sagewright run` one of `scripts/` (or any path) with this environment's Python; what it printed."""
+        command: tuple[str | Path, ...] = (
+            ROOT / ".venv" / "bin" / "sagewright", "run", "--data-dir", self.live.data_dir, "--",
+            self.bin / "python", SCRIPTS / path, *arguments)
+        done = self._run(command, self.bare, seconds, True, None)
+        return done.stdout + done.stderr
+
+    def _run(self, command: Sequence[str | Path], environ: dict[str, str], seconds: float, ok: bool,
+             stdin: str | None) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run([str(part) for part in command], env=environ, cwd=self.home, input=stdin, text=True,
+                              capture_output=True, timeout=seconds)
         if ok and done.returncode != 0:
             pytest.fail(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-6000:]}\n"
                         f"{done.stderr[-6000:]}", pytrace=False)
         return done
-
-    def script(self, path: Path | str, *arguments: str, seconds: float = 240) -> str:
-        """Run one of `scripts/` (or any path) with this environment's Python; what it printed."""
-        done = self.run(self.bin / "python", SCRIPTS / path, *arguments, seconds=seconds)
-        return done.stdout + done.stderr
 
 
 @contextmanager

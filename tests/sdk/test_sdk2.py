@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -43,3 +44,12 @@ def test_a_model_from_an_archive_and_its_update(sdk2: Client) -> None:
 def test_stopped_and_failing_jobs(sdk2: Client) -> None:
     said = sdk2.script("stop_and_failure.py")
     assert "stop and failure work" in said and "KeyError" in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SAGEWRIGHT_TEST_PYTORCH" not in os.environ, reason="its environment is large; set "
+                    "SAGEWRIGHT_TEST_PYTORCH=1 to build and test it")
+@pytest.mark.timeout(1200)
+def test_pytorch_trains_and_serves_torchscript(sdk2: Client) -> None:
+    said = sdk2.script("pytorch_estimator.py", seconds=1100)
+    assert "pytorch works" in said and "loss=0.0" in said
