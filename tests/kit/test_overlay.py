@@ -42,7 +42,10 @@ def test_a_bootstrap_runs_inside_and_its_pip_installs_there(python: Path, tmp_pa
 
 
 def test_an_overlay_inside_an_overlay_is_the_same_one(python: Path, tmp_path: Path) -> None:
-    code = "import sys\nfrom sagewright_kit.contract.overlay import Overlay\nprint(Overlay().create().directory, sys.prefix)"
+    code = (
+        "import sys\\nfrom sagewright_kit.contract.overlay import Overlay\\n"
+        "print(Overlay().create().directory, sys.prefix)"
+    )
     made, prefix = run(python, tmp_path, "--", "python", "-c", code).stdout.split()
     assert made == prefix
     assert len(list(tmp_path.glob("sagewright-env-*"))) == 1
