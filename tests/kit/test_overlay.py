@@ -43,7 +43,7 @@ def test_a_bootstrap_runs_inside_and_its_pip_installs_there(python: Path, tmp_pa
 
 def test_an_overlay_inside_an_overlay_is_the_same_one(python: Path, tmp_path: Path) -> None:
     code = (
-        "import sys\\nfrom sagewright_kit.contract.overlay import Overlay\\n"
+        "import sys\nfrom sagewright_kit.contract.overlay import Overlay\n"
         "print(Overlay().create().directory, sys.prefix)"
     )
     made, prefix = run(python, tmp_path, "--", "python", "-c", code).stdout.split()
