@@ -62,25 +62,39 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        ends_so = not {"content-length", "transfer-encoding"} & self._answer.headers.keys()
+        if self.alive and exc is None and self._started and ends_so:  # as HTTP/1.0 ends a body
+            self._complete = True
         self.alive = False
         self._wake()
 
     # -- httptools ------------------------------------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        if self._complete:  # an answer that nobody asked for: it must not become the next one
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self._complete:
+            self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
-        self._answer.status = self._parser.get_status_code()
-        self._started = True
+        if not self._complete:
+            self._answer.status = self._parser.get_status_code()
+            self._started = self._answer.status >= 200
 
     def on_body(self, body: bytes) -> None:
+        if self._complete:
+            return
         self._chunks.append(body)
         if self._piecewise and len(self._chunks) >= _AHEAD and self.transport is not None:
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         assert self._parser is not None
+        if not self._started and not self._complete:  # 100 Continue and its like: the answer is yet to come
+            self._answer = Answer()
+            return
         self._complete = True
         if not self._parser.should_keep_alive():
             self.close()
@@ -108,9 +122,9 @@ class Connection(asyncio.Protocol):
     async def whole(self) -> bytes:
         """The rest of the body."""
         while not self._complete:
-            await self._wait()
-            if not self.alive and not self._complete:
+            if not self.alive:
                 raise Broken("the server closed the connection in the middle of its answer", sent=True)
+            await self._wait()
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -121,11 +135,10 @@ class Connection(asyncio.Protocol):
                 yield self._chunks.popleft()
             if self._complete:
                 return
-            if self.alive and self.transport is not None:
-                self.transport.resume_reading()
-            await self._wait()
-            if not self.alive and not self._complete and not self._chunks:
+            if not self.alive or self.transport is None:
                 raise Broken("the server closed the connection in the middle of its answer", sent=True)
+            self.transport.resume_reading()
+            await self._wait()
 
     def close(self) -> None:
         """Drop the connection."""
