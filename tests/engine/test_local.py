@@ -418,3 +418,11 @@ def test_agents_start_without_their_nursery_too(lab):
     nursery.kill()
     assert lab.run("").exit_codes == {"algo-1": 0}
     assert lab.run("").exit_codes == {"algo-1": 0} and lab.engine._nursery._process is not nursery
+
+
+def test_a_file_that_the_platform_names_is_there_for_the_job(lab):
+    roots = lab.data_dir / "roots.pem"
+    roots.write_text("certificates")
+    lab.engine.job_environment["SSL_CERT_FILE"] = str(roots)
+    outcome = lab.run("import os; print(open(os.environ['SSL_CERT_FILE']).read(), os.path.exists('/etc/passwd'))")
+    assert outcome.exit_codes == {"algo-1": 0} and "certificates True" in lab.lines()

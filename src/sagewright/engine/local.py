@@ -253,7 +253,7 @@ class LocalEngine:
         serve = placement.serve_place(self.data_dir, job.handle) if job.plan["kind"] == "hosting" else None
         if serve:
             placement.make_serve_place(serve, uid)
-        job.placed = placement.describe(jobs.plan(job.plan), job.grant, built, {
+        job.placed = placement.describe(jobs.plan(job.plan), job.grant, built, job.directory, {
             "uid": uid, "gpus": gpus, "box": placement.box_name(self.data_dir, job.handle, "algo-1"),
             "runtime": runtime, "container_engine": choose.engine_socket() if container else "", "notes": notes,
             "gateway": self.config.url,

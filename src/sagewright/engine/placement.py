@@ -21,6 +21,8 @@ from sagewright.engine.capacity import Grant, Machine
 FIRST_UID = 1_900_000_000
 _UIDS = 20_000
 _LOW_UID = 40_000  # where only 65,536 ids are mapped, as in a container of an ordinary user's
+SHOWN = "/etc/sagewright"
+_MOST_TEXT = 65_536
 _LONGEST_SOCKET = 100  # of the 108 bytes that a Unix socket's address may have
 
 
@@ -95,12 +97,32 @@ def make_serve_place(place: Path, uid: int | None) -> None:
         os.chown(place / "in", uid, uid)
 
 
-def told(environment: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """A job's variables and binds from the platform's: files that variables name are shown at the same path, since
-    such files (certificates, wgetrc) name one another."""
-    files = [value for value in environment.values() if value.startswith("/") and Path(value).is_file()]
+def told(environment: Mapping[str, str], copies: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """A job's variables and binds from the platform's.
+
+    Files that variables name (certificates, wgetrc) are shown below SHOWN, so that a job learns nothing of the data
+    directory; one that names others of them is shown as a copy, made in `copies`, that names their new places.
+    """
+    files = {value: f"{SHOWN}/{Path(value).name}" for value in environment.values()
+             if value.startswith("/") and Path(value).is_file()}
+    binds = [(_copy(Path(source), files, copies), target) for source, target in files.items()]
+    variables = {name: files.get(value, value) for name, value in environment.items()}
     pip, paths = packages.for_jobs()
-    return {**pip, **environment}, [(path, path) for path in dict.fromkeys([*files, *paths])]
+    return {**pip, **variables}, [*binds, *((path, path) for path in paths)]
+
+
+def _copy(source: Path, files: Mapping[str, str], copies: Path) -> str:
+    """The path to bind for that file: itself, unless its text has to change."""
+    if source.stat().st_size > _MOST_TEXT:
+        return str(source)
+    text = before = source.read_text(errors="replace")
+    for old, new in files.items():
+        text = text.replace(old, new)
+    if text == before:
+        return str(source)
+    copies.mkdir(exist_ok=True)
+    (copies / source.name).write_text(text)
+    return str(copies / source.name)
 
 
 def _devices(gpus: list[int]) -> list[str]:
@@ -111,9 +133,9 @@ def _devices(gpus: list[int]) -> list[str]:
     return [*(f"/dev/nvidia{index}" for index in gpus), *shared]
 
 
-def describe(plan: Plan, grant: Grant, built: Built, given: Mapping[str, Any]) -> dict[str, Any]:
+def describe(plan: Plan, grant: Grant, built: Built, job: Path, given: dict[str, Any]) -> dict[str, Any]:
     """The placement as the agent reads it. `given` has the engine's own facts: uid, gateway, runtime, notes, ..."""
-    environment, binds = told(given.pop("environment"))  # type: ignore[attr-defined]
+    environment, binds = told(given.pop("environment"), job / "shown")
     return {
         "cpus": grant.cpus, "memory": grant.memory, "hosts": plan.instance_count, "environment": environment,
         "binds": binds, "devices": _devices(given["gpus"]),
