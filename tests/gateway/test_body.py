@@ -128,6 +128,19 @@ def test_a_client_that_says_nothing_is_given_up(loop: asyncio.AbstractEventLoop,
     loop.call_soon_threadsafe(pipe.stop)
 
 
+def test_a_client_that_is_slow_but_sends_is_not_given_up(loop: asyncio.AbstractEventLoop,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "_PATIENCE", 1.0)
+    left = [8]
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.25)  # the client's own pace: the whole takes twice as long as anybody's patience
+        left[0] -= 1
+        return {"type": "http.request", "body": b"drip", "more_body": left[0] > 0}
+
+    assert piped(loop, receive).read(MIB) == b"drip" * 8
+
+
 def test_after_stop_no_more_is_taken_from_the_client(loop: asyncio.AbstractEventLoop) -> None:
     sender = Sender(*[b"z" * MIB] * 64)
     pipe = piped(loop, sender)

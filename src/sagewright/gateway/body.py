@@ -86,7 +86,8 @@ class Pipe:
         with self._change:
             self._wanted = max(1, min(n, BLOCK))
             while self._size < self._wanted and not self._ended:
-                if not self._change.wait(_PATIENCE):
+                before = self._size
+                if not self._change.wait(_PATIENCE) and self._size == before:
                     raise AwsError("RequestTimeout", "Your socket connection to the server was not read from or "
                                    "written to within the timeout period.")
             if not self._chunks:
