@@ -337,7 +337,10 @@ class LocalEngine:
         with suppress(FileNotFoundError):
             job.directory.rename(gone)
         self._jobs.pop(job.handle, None)
-        shutil.rmtree(placement.serve_place(self.data_dir, job.handle), ignore_errors=True)
+        serve = placement.serve_place(self.data_dir, job.handle)
+        shutil.rmtree(serve, ignore_errors=True)
+        with suppress(OSError):  # other servers' places may be left in it
+            serve.parent.rmdir()
         threading.Thread(target=agents.delete, args=(gone,), daemon=True).start()
 
     # -- news --------------------------------------------------------------------------------------------------------
