@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import time
@@ -33,7 +34,9 @@ def tarball(files: dict[str, str | bytes]) -> bytes:
 
 def bucket(live: Live, name: str = "sagemaker-tests") -> str:
     """A bucket, made where missing."""
-    live.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": live.region})
+    s3 = live.client("s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": live.region})
     return name
 
 

@@ -44,10 +44,8 @@ def main():
             source_code=SourceCode(source_dir=os.path.join(folder, "code"), entry_script="inference.py"),
             role_arn=get_execution_role(session), sagemaker_session=session, instance_type="ml.m5.large")
         model = builder.build(model_name="v3-builder")
-        endpoint = builder.deploy(endpoint_name="v3-builder", initial_instance_count=1, instance_type="ml.m5.large",
-                                  wait=False)  # its own waiting sleeps 30 s before the first look
+        endpoint = builder.deploy(endpoint_name="v3-builder", initial_instance_count=1, instance_type="ml.m5.large")
     try:
-        endpoint.wait_for_status("InService")
         endpoint.serializer, endpoint.deserializer = JSONSerializer(), JSONDeserializer()
         answer = endpoint.invoke(body=[[1, 2], [3, 4]], content_type="application/json", accept="application/json")
         assert answer.body == [[7, 14], [21, 28]], answer

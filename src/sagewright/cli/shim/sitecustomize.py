@@ -1,8 +1,9 @@
 """Python loads this in children of `sagewright run` (it is first on their PYTHONPATH); `run --as-is` leaves it out.
 
-SageMaker SDK 2 sleeps 30 s before it looks at a new endpoint for the first time. The server holds its answers
-until something has changed, so looking first, and again a second later, costs nothing: `sagemaker.session._wait_until`
-does that here, and nothing else of any library is touched. Any Python 3 must be able to load this file, quickly.
+SageMaker SDK 2, and ModelBuilder of SDK 3, sleep 30 s before they look at a new endpoint for the first time. The server
+holds its answers until something has changed, so looking first, and again a second later, costs nothing: `_wait_until`
+of `_NAMES` does that here, and nothing else of any library is touched. Any Python 3 must be able to load this file,
+quickly.
 """
 
 import importlib.machinery
@@ -10,7 +11,7 @@ import os
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_NAME = "sagemaker.session"
+_NAMES = {"sagemaker.session", "sagemaker.core.helper.session_helper"}
 
 
 def _looks_first(wait_until):
@@ -46,12 +47,11 @@ class _Loader:
 
 
 class _Finder:
-    """Finds `sagemaker.session` as everybody does, and puts the loader above around it."""
+    """Finds the modules of `_NAMES` as everybody does, and puts the loader above around them."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != _NAME:
+        if name not in _NAMES:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
