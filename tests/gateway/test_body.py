@@ -25,6 +25,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread = threading.Thread(target=made.run_forever, daemon=True)
     thread.start()
     yield made
+
+    async def end() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(end(), made).result(10)
     made.call_soon_threadsafe(made.stop)
     thread.join(10)
     made.close()

@@ -1,4 +1,4 @@
-"""What must not stand in tracked files: paths and package mirrors of one machine, talk about how the text came to be."""
+"""What must not stand in tracked files: paths and package mirrors of one machine, words on how the text came to be."""
 
 from __future__ import annotations
 
