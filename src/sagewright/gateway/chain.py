@@ -98,6 +98,8 @@ def read(x: Exchange) -> None:
     operation = model.operation(x.resolved.service, x.resolved.operation)
     principal, region = x.verified.principal, x.verified.region or x.world.config.region
     body: Any = x.buffered if x.buffered is not None else x.request.body
+    if x.verified.in_query and x.resolved.service == "s3":
+        x.request.headers = s3_route.with_signed_arguments(x.request)
     if wire.streams(operation):
         reader = io.BytesIO(x.buffered) if x.buffered is not None else x.request.body
         body = sigv4.verified_body(x.request, reader, x.verified)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from sagewright.core import model
 from sagewright.core.errors import AwsError
-from sagewright.core.http import Request
+from sagewright.core.http import Headers, Request
 from sagewright.gateway.rest import Match
 
 _AWS_HOST = re.compile(r"^(?:(?P<bucket>.+)\.)?s3(?:[.-](?:dualstack\.|accelerate\.|fips\.)?[a-z0-9-]*)?"
@@ -23,6 +23,8 @@ _LOCAL_HOST = re.compile(r"^(?P<bucket>[a-z0-9][a-z0-9._-]*?)\.(?:s3\.)?(?:local
 _SHADOWED = frozenset({"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification",
                        "ListDirectoryBuckets", "WriteGetObjectResponse"})
 _EMPTY_PATH = re.compile(r"^/+$")
+_OF_SIGNATURES = frozenset(f"x-amz-{name}" for name in (
+    "algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token", "content-sha256"))
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,11 @@ def _fits(shape: _Shape, query: dict[str, str], copying: bool) -> bool:
     if any(query.get(name) != value and not (value == "" and name in query) for name, value in shape.literals):
         return False
     return shape.needs_query <= query.keys() and (copying or not shape.copies)
+
+
+def with_signed_arguments(request: Request) -> Headers:
+    """The headers of a presigned request and the `x-amz-` ones of its URL, where SDKs put them to sign them."""
+    moved = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True)
+             if name.lower().startswith("x-amz-") and name.lower() not in _OF_SIGNATURES
+             and name not in request.headers]
+    return Headers([*request.headers, *moved]) if moved else request.headers

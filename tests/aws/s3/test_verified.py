@@ -55,3 +55,27 @@ def test_attributes_tell_a_composite_checksum_without_its_number_of_parts(s3: An
     found = s3.get_object_attributes(Bucket=bucket, Key="m", ObjectAttributes=["Checksum"])["Checksum"]
     assert whole.endswith("-1")
     assert found == {"ChecksumSHA256": whole.removesuffix("-1"), "ChecksumType": "COMPOSITE"}
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_headers_that_a_presigned_url_carries_count(live: Live, bucket: str, version: str) -> None:
+    """boto3 puts metadata there with Signature Version 2, the JavaScript SDK with both."""
+    from urllib.request import Request, urlopen
+
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.config import Config
+    from botocore.credentials import Credentials
+
+    from tests.conftest import ACCESS_KEY, SECRET_KEY
+
+    client = live.client("s3", config=Config(signature_version=version))
+    if version == "s3":
+        url = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k", "Metadata": {"venue": "1 2"}})
+    else:
+        asked = AWSRequest("PUT", f"{live.url}/{bucket}/k", params={"x-amz-meta-venue": "1 2"})
+        S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", live.region, 60).add_auth(asked)
+        url = asked.url
+    assert "x-amz-meta-venue=" in url
+    assert urlopen(Request(url, data=b"x", method="PUT", headers={"Content-Type": ""}), timeout=20).status == 200
+    assert client.head_object(Bucket=bucket, Key="k")["Metadata"] == {"venue": "1 2"}
