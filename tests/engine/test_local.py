@@ -55,7 +55,7 @@ def test_a_failing_script_fails_with_its_failure_file_and_last_lines(lab):
 
 
 def test_a_traceback_is_in_the_last_lines_and_output_data_is_kept(lab):
-    out = {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz", "always": True}
+    out = {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
     outcome = lab.run("open('/opt/ml/output/data/kept', 'w')\nraise ValueError('no such luck')", outputs=[out])
     assert outcome.last_lines[-1] == "ValueError: no such luck" and outcome.blame == "algorithm"
     assert ("out", "o.tar.gz") in lab.aws.objects
@@ -93,7 +93,7 @@ def test_missing_input_data_is_the_clients_fault_in_awss_words(lab):
 
 
 def test_a_missing_output_bucket_is_the_clients_fault(lab):
-    out = {"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", "archive": "tar.gz", "always": True}
+    out = {"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
     outcome = lab.run("", outputs=[out])
     assert outcome.blame == "client" and "NoSuchBucket" in outcome.failure
 
@@ -197,7 +197,7 @@ def test_a_directory_exchanged_for_a_link_is_not_followed(lab, place):
     (canary / "failure").write_text("secret")
     (canary / "data").mkdir()
     script = f"import shutil, os, sys\nshutil.rmtree('{place}')\nos.symlink('{canary}', '{place}')\nsys.exit(1)"
-    outs = [{"path": path, "s3_uri": f"s3://out/{n}.tar.gz", "archive": "tar.gz", "always": True}
+    outs = [{"path": path, "s3_uri": f"s3://out/{n}.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
             for n, path in enumerate(["/opt/ml/model", "/opt/ml/output/data"])]
     outcome = lab.run(script, outputs=outs)
     assert outcome.failure == "" and b"secret" not in b"".join(lab.aws.objects.values())
@@ -345,9 +345,9 @@ def test_what_the_image_build_says_is_in_the_log(lab):
     assert lab.lines().index("Downloading xgboost") < lab.lines().index("ran")
 
 
-def test_an_empty_output_is_left_out_unless_always(lab):
-    outs = [{"path": "/opt/ml/model", "s3_uri": "s3://out/m.tar.gz", "archive": "tar.gz", "always": True},
-            {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz", "always": False}]
+def test_an_empty_output_is_left_out_unless_asked_for(lab):
+    outs = [{"path": "/opt/ml/model", "s3_uri": "s3://out/m.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True},
+            {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz"}]
     lab.run("", outputs=outs)
     assert [key for _, key in lab.aws.objects] == ["m.tar.gz"]
 

@@ -82,6 +82,7 @@ def build(config: Config, clock: Clock | None = None) -> Server:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config.data_dir.mkdir(parents=True, exist_ok=True)
+    config.data_dir.chmod(0o700)  # keys, objects and the database are nobody else's business
     clock = clock or SystemClock()
     rooms = services()
     store = Store(config.database_url or f"sqlite:///{config.data_dir / 'sagewright.db'}", clock)

@@ -86,7 +86,7 @@ def _ending(host: Host, output: life.Output, state: State, ended_by: str, troubl
 
 def _bring_out(host: Host, ending: Mapping[str, Any]) -> dict[str, Any]:
     """Upload what the job left; gives the facts that this changes."""
-    wanted = [out for out in host.plan["outputs"] if not ending["blame"] or out.get("always")]
+    wanted = [out for out in host.plan["outputs"] if not ending["blame"] or out.get("when_failed")]
     if not wanted:
         return {}
     host.enter("uploading", "Uploading generated training model")
@@ -110,14 +110,14 @@ def _bring_out(host: Host, ending: Mapping[str, Any]) -> dict[str, Any]:
 def _upload(host: Host, transfers: transfer.Transfers, out: Mapping[str, Any]) -> None:
     """One output: `s3_uri` is the object's URI for an archive, the prefix otherwise.
 
-    An empty one goes only if `always`, which is also what brings out the outputs of a job that failed.
+    An empty one goes only with `when_empty`, those of a job that failed only with `when_failed`.
     """
     directory = life.left_by_job(host, out["path"])
     if directory is None or not directory.is_dir():
         if directory is not None or life.below_ml(host, out["path"]).is_symlink():
             host.notes.append(f"{out['path']} is no directory and was not uploaded.")
         return
-    if not out.get("always") and not any(directory.iterdir()):
+    if not out.get("when_empty") and not any(directory.iterdir()):
         return
     kms = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": out["kms_key"]} \
         if out.get("kms_key") else {}

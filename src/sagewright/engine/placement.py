@@ -136,6 +136,8 @@ def _devices(gpus: list[int]) -> list[str]:
 def describe(plan: Plan, grant: Grant, built: Built, job: Path, given: dict[str, Any]) -> dict[str, Any]:
     """The placement as the agent reads it. `given` has the engine's own facts: uid, gateway, runtime, notes, ..."""
     environment, binds = told(given.pop("environment"), job / "shown")
+    environment |= {"SAGEWRIGHT_NUM_CPUS": str(max(1, int(grant.cpus))),
+                    "SAGEWRIGHT_NUM_GPUS": str(len(given["gpus"]))}
     return {
         "cpus": grant.cpus, "memory": grant.memory, "hosts": plan.instance_count, "environment": environment,
         "binds": binds, "devices": _devices(given["gpus"]),

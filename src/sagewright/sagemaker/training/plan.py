@@ -83,6 +83,6 @@ def outputs(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
     kms = {"kms_key": body["OutputDataConfig"]["KmsKeyId"]} if body["OutputDataConfig"].get("KmsKeyId") else {}
     return [
         {"path": "/opt/ml/model", "s3_uri": f"{base}/model" if plain else model, "archive": "" if plain else "tar.gz",
-         "always": True, **kms},
+         "when_empty": True, **kms},
         {"path": "/opt/ml/output/data", "s3_uri": f"{base}/data" if plain else f"{base}/output.tar.gz",
-         "archive": "" if plain else "tar.gz", "always": False, **kms}]
+         "archive": "" if plain else "tar.gz", "when_failed": True, **kms}]
