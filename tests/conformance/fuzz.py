@@ -19,6 +19,8 @@ from tests.conftest import Live
 
 _FINDINGS = frozenset(("5xx", "hang", "disconnect", "error-not-json", "error-unparsable", "unmodelled-error",
                        "accepted-bad-auth", "bad-output", "output-not-json", "output-unparsable", "error-no-type"))
+# This kind sends a byte more than Content-Length says: what was signed is whole, and the byte is of no request at all.
+_SPILL = ("accepted-bad-auth", "tampered-body")
 REQUESTS = int(os.environ.get("SAGEWRIGHT_FUZZ", "60"))
 
 
@@ -46,7 +48,8 @@ def checks(report: dict[str, Any]) -> list[Check]:
     """One check per operation; `why` is what replays its first finding."""
     first: dict[str, str] = {}
     for result in report["results"]:
-        bad = [problem for problem in result["problems"] if problem in _FINDINGS]
+        bad = [problem for problem in result["problems"]
+               if problem in _FINDINGS and (problem, result["kind"]) != _SPILL]
         if bad:
             words = result.get("why") or result.get("msg") or ""
             first.setdefault(result["op"], f"{','.join(bad)} {result['op']}:{result['kind']}:{result['seed']} -> "

@@ -23,6 +23,7 @@ _LOCAL_HOST = re.compile(r"^(?P<bucket>[a-z0-9][a-z0-9._-]*?)\.(?:s3\.)?(?:local
 _SHADOWED = frozenset({"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification",
                        "ListDirectoryBuckets", "WriteGetObjectResponse"})
 _EMPTY_PATH = re.compile(r"^/+$")
+# Of the signature itself, or of the empty body that there was when the JavaScript SDK signed: never of the upload.
 _OF_SIGNATURES = frozenset(f"x-amz-{name}" for name in (
     "algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token", "content-sha256"))
 
@@ -102,5 +103,6 @@ def with_signed_arguments(request: Request) -> Headers:
     """The headers of a presigned request and the `x-amz-` ones of its URL, where SDKs put them to sign them."""
     moved = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True)
              if name.lower().startswith("x-amz-") and name.lower() not in _OF_SIGNATURES
+             and "checksum" not in name.lower()
              and name not in request.headers]
     return Headers([*request.headers, *moved]) if moved else request.headers

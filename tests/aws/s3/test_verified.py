@@ -79,3 +79,20 @@ def test_headers_that_a_presigned_url_carries_count(live: Live, bucket: str, ver
     assert "x-amz-meta-venue=" in url
     assert urlopen(Request(url, data=b"x", method="PUT", headers={"Content-Type": ""}), timeout=20).status == 200
     assert client.head_object(Bucket=bucket, Key="k")["Metadata"] == {"venue": "1 2"}
+
+
+def test_a_presigned_url_with_the_checksum_of_an_empty_body_takes_any_body(live: Live, s3: Any, bucket: str) -> None:
+    """The JavaScript SDK signs such URLs before it knows the body."""
+    from urllib.request import Request, urlopen
+
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    from tests.conftest import ACCESS_KEY, SECRET_KEY
+
+    asked = AWSRequest("PUT", f"{live.url}/{bucket}/js", params={"x-amz-checksum-crc32": "AAAAAA==",
+                                                                 "x-amz-sdk-checksum-algorithm": "CRC32"})
+    S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", live.region, 60).add_auth(asked)
+    assert urlopen(Request(asked.url, data=b"x", method="PUT", headers={"Content-Type": ""}), timeout=20).status == 200
+    assert s3.get_object(Bucket=bucket, Key="js")["Body"].read() == b"x"
