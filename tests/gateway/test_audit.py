@@ -42,10 +42,10 @@ class Verified:
 
 
 def exchange(world: World, service: str, operation: str, error: AwsError | None = None,
-             agent: str = "Boto3") -> chain.Exchange:
+             agent: str = "Boto3", labels: dict[str, str] | None = None) -> chain.Exchange:
     request = Request("POST", "/", "", Headers([("user-agent", agent), ("authorization", "secret")]), client="10.0.0.9")
-    return chain.Exchange(world, Dispatch(()), request, b"", request_id="id-1", route=Route(service, operation, "json"),
-                          verified=Verified(), error=error)
+    return chain.Exchange(world, Dispatch(()), request, b"", request_id="id-1", route=Route(service, operation, "json",
+                          labels or {}), verified=Verified(), error=error)
 
 
 def test_a_call_is_a_line_with_who_what_when_and_from_where(world: World) -> None:
@@ -61,9 +61,13 @@ def test_a_call_is_a_line_with_who_what_when_and_from_where(world: World) -> Non
          "userAgent": "Boto3", "errorCode": "Throttling", "errorMessage": "slow down"}]
 
 
-@pytest.mark.parametrize("operation", ["PutObject", "GetObject", "InvokeEndpoint", "PutLogEvents", "PutMetricData"])
-def test_data_events_are_not_logged(world: World, operation: str) -> None:
-    audit.record(exchange(world, "s3", operation))
+@pytest.mark.parametrize("service, operation, labels", [
+    ("s3", "PutObject", {"Bucket": "b", "Key": "k"}), ("s3", "CompleteMultipartUpload", {"Bucket": "b", "Key": "k"}),
+    ("s3", "ListObjectsV2", {"Bucket": "b"}), ("s3", "DeleteObjects", {"Bucket": "b"}),
+    ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e"}), ("logs", "PutLogEvents", {}),
+    ("cloudwatch", "PutMetricData", {})])
+def test_data_events_are_not_logged(world: World, service: str, operation: str, labels: dict[str, str]) -> None:
+    audit.record(exchange(world, service, operation, labels=labels))
     world.parts["call_log"].close()
     assert lines(world.config.data_dir / "calls") == []
 

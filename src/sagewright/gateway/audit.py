@@ -1,7 +1,8 @@
 """The call log: one JSON line per management call, for people and for the later CloudTrail reader.
 
 Lines go to `<data>/calls/YYYY-MM-DD.jsonl`, written by one background thread so that the request path never waits on
-the disk; a full queue drops lines and counts them. Data events (S3 objects, InvokeEndpoint) are not logged, as on AWS.
+the disk; a full queue drops lines and counts them. Data events (whatever names an S3 object, InvokeEndpoint) are not
+logged, as on AWS.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from sagewright.core import log
 if TYPE_CHECKING:
     from sagewright.gateway.chain import Exchange
 
-_DATA_EVENTS = frozenset({"PutObject", "GetObject", "HeadObject", "DeleteObject", "DeleteObjects", "UploadPart",
-                          "ListObjects", "ListObjectsV2", "InvokeEndpoint", "InvokeEndpointAsync", "PutLogEvents",
-                          "PutMetricData", "InvokeEndpointWithResponseStream"})
+_DATA_EVENTS = frozenset({"DeleteObjects", "ListObjects", "ListObjectsV2", "ListObjectVersions", "InvokeEndpoint",
+                          "InvokeEndpointAsync", "InvokeEndpointWithResponseStream", "PutLogEvents", "PutMetricData"})
 
 
 class CallLog:
@@ -62,7 +62,7 @@ class CallLog:
 def record(x: Exchange) -> None:
     """Note a finished call."""
     calls: CallLog | None = x.world.parts.get("call_log")
-    if calls is None or x.route is None or x.route.operation in _DATA_EVENTS:
+    if calls is None or x.route is None or x.route.operation in _DATA_EVENTS or "Key" in x.route.labels:
         return
     principal = x.verified.principal.arn if x.verified is not None else ""
     entry = {"eventTime": x.world.clock.now(), "eventSource": f"{x.route.signing}.amazonaws.com",
