@@ -45,8 +45,9 @@ def test_headers_compare_without_case_and_keep_their_order() -> None:
     assert header_pairs({"n": 3}) == [("n", "3")]
 
 
-@pytest.mark.parametrize("name, words, plain", [("TrainingJob", "", "training job"), ("Model", "", "model"),
-                                                ("EndpointConfig", "", "endpoint config"), ("AppImageConfig", "app image", "app image")])
+@pytest.mark.parametrize("name, words, plain", [
+    ("TrainingJob", "", "training job"), ("Model", "", "model"), ("EndpointConfig", "", "endpoint config"),
+    ("AppImageConfig", "app image", "app image")])
 def test_a_noun_in_words(name: str, words: str, plain: str) -> None:
     noun = Noun(name, "x/{name}", words=words)
     assert (noun.plain, noun.name_member, noun.arn_member) == (plain, f"{name}Name", f"{name}Arn")
