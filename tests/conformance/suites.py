@@ -32,7 +32,7 @@ SUITES: dict[str, Suite] = {
     "fuzz-iam": fuzz.requests_to("iam"),
     "fuzz-sts": fuzz.requests_to("sts"),
     "fuzz-logs": fuzz.requests_to("logs"),
-    "fuzz-cloudwatch": fuzz.requests_to("cloudwatch"),
+    "fuzz-cloudwatch": fuzz.requests_to("cloudwatch", "smithy-rpc-v2-cbor"),
     "fuzz-cloudwatch-json": fuzz.requests_to("cloudwatch", "json"),
     "fuzz-cloudwatch-query": fuzz.requests_to("cloudwatch", "query"),
     "fuzz-kms": fuzz.requests_to("kms"),
