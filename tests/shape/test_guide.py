@@ -33,6 +33,10 @@ def test_the_guide_has_its_three_programs() -> None:
 @pytest.mark.sdk
 @pytest.mark.parametrize("program", ["with_sdk.py", "with_boto3.py"])
 def test_the_guide_trains_and_deploys(guide: Client, program: str) -> None:
-    printed = guide.script(guide.home / program, seconds=280)
-    assert "fraud? [1, 0]" in printed
-    assert guide.live.client("sagemaker").list_endpoints()["Endpoints"] == [] or program not in printed
+    before = _endpoints(guide.live)
+    assert "fraud? [1, 0]" in guide.script(guide.home / program, seconds=280)
+    assert _endpoints(guide.live) <= before, "the guide cleans up behind itself"
+
+
+def _endpoints(live: Live) -> set[str]:
+    return {endpoint["EndpointName"] for endpoint in live.client("sagemaker").list_endpoints()["Endpoints"]}
