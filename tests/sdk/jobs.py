@@ -119,6 +119,14 @@ def log(live: Live, name: str, group: str = "/aws/sagemaker/TrainingJobs") -> st
     return "\n".join(lines)
 
 
+def log_says(live: Live, words: str, group: str, seconds: float = 60) -> None:
+    """Wait until these words are in a log group: lines arrive a moment after they were printed."""
+    end = time.monotonic() + seconds
+    while words not in (text := log(live, "", group)):
+        assert time.monotonic() < end, f"{words!r} did not appear in {group}:\n{text}"
+        time.sleep(0.1)
+
+
 def endpoint_settles(live: Live, name: str, seconds: float = 180) -> dict[str, Any]:
     """Describe of an endpoint once it is in no moving state."""
     client, end = live.client("sagemaker"), time.monotonic() + seconds

@@ -105,7 +105,7 @@ def endpoint(live: Live, bucket: str) -> Iterator[str]:
         yield name
 
 
-def test_models_and_endpoints(aws: Aws, endpoint: str, tmp_path: Path) -> None:
+def test_models_and_endpoints(aws: Aws, live: Live, endpoint: str, tmp_path: Path) -> None:
     model = json.loads(aws("sagemaker", "describe-model", "--model-name", endpoint))
     name = jobs.unique("cli")
     made = json.loads(aws(
@@ -124,6 +124,7 @@ def test_models_and_endpoints(aws: Aws, endpoint: str, tmp_path: Path) -> None:
     found = aws("sagemaker", "list-endpoints", "--name-contains", name, "--query", "Endpoints[].EndpointName",
                 "--output", "text")
     assert found == name
+    jobs.log_says(live, "the model is loaded", f"/aws/sagemaker/Endpoints/{name}")
     logged = aws("logs", "filter-log-events", "--log-group-name", f"/aws/sagemaker/Endpoints/{name}", "--query",
                  "events[].message", "--output", "text")
     assert "the model is loaded" in logged

@@ -50,7 +50,7 @@ def test_a_model_that_breaks_in_the_middle_ends_the_stream_with_an_error(live: L
             got.append(piece)
     assert got == [b"part 0\n", b"part 1\n"]
     assert "ModelStreamError" in str(broken.value)
-    assert "the model broke in the middle" in jobs.log(live, "", f"/aws/sagemaker/Endpoints/{endpoint}")
+    jobs.log_says(live, "the model broke in the middle", f"/aws/sagemaker/Endpoints/{endpoint}")
     assert list(pieces(live, endpoint, b'{"parts": 1}')) == [b"part 0\n"]
 
 
