@@ -19,7 +19,8 @@ def fill(data_dir: Path, count: int) -> None:
 
     store = Store(f"sqlite:///{data_dir / 'sagewright.db'}")
     body = '{"AlgorithmSpecification":{"TrainingImage":"uri","TrainingInputMode":"File"},"RoleArn":"r",' \
-           '"OutputDataConfig":{"S3OutputPath":"s3://b/o"},"ModelArtifacts":{"S3ModelArtifacts":"s3://b/k"},"StoppingCondition":{"MaxRuntimeInSeconds":60},' \
+           '"OutputDataConfig":{"S3OutputPath":"s3://b/o"},"ModelArtifacts":{"S3ModelArtifacts":"s3://b/k"},' \
+           '"StoppingCondition":{"MaxRuntimeInSeconds":60},' \
            '"SecondaryStatus":"Completed","ResourceConfig":{"InstanceType":"ml.m5.large","InstanceCount":1}}'
     for start in range(0, count, 5000):
         rows = [{"kind": "TrainingJob", "account": "123456789012", "region": harness.REGION, "name": f"job-{n:06}",

@@ -19,6 +19,7 @@ from tests.engine.scripts import CALL_HOME, model
 
 TRAIN = {"name": "train", "path": "/opt/ml/input/data/train",
          "source": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://in/train"}}}
+ALWAYS = {"archive": "tar.gz", "when_empty": True, "when_failed": True}
 SLEEPER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.05)"
 
 
@@ -27,6 +28,7 @@ def test_a_training_job_reads_its_channel_and_leaves_a_model(lab):
     lab.aws.put("s3://in/train/deep/b.csv", "3,4\n")
     script = """
 import glob, os
+
 files = sorted(glob.glob('/opt/ml/input/data/train/**/*.csv', recursive=True))
 print('files', files)
 print('lr', open('/opt/ml/input/config/hyperparameters.json').read())
@@ -55,7 +57,7 @@ def test_a_failing_script_fails_with_its_failure_file_and_last_lines(lab):
 
 
 def test_a_traceback_is_in_the_last_lines_and_output_data_is_kept(lab):
-    out = {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
+    out = {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", **ALWAYS}
     outcome = lab.run("open('/opt/ml/output/data/kept', 'w')\nraise ValueError('no such luck')", outputs=[out])
     assert outcome.last_lines[-1] == "ValueError: no such luck" and outcome.blame == "algorithm"
     assert ("out", "o.tar.gz") in lab.aws.objects
@@ -93,7 +95,7 @@ def test_missing_input_data_is_the_clients_fault_in_awss_words(lab):
 
 
 def test_a_missing_output_bucket_is_the_clients_fault(lab):
-    out = {"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
+    out = {"path": "/opt/ml/model", "s3_uri": "s3://missing/m.tar.gz", **ALWAYS}
     outcome = lab.run("", outputs=[out])
     assert outcome.blame == "client" and "NoSuchBucket" in outcome.failure
 
@@ -197,7 +199,7 @@ def test_a_directory_exchanged_for_a_link_is_not_followed(lab, place):
     (canary / "failure").write_text("secret")
     (canary / "data").mkdir()
     script = f"import shutil, os, sys\nshutil.rmtree('{place}')\nos.symlink('{canary}', '{place}')\nsys.exit(1)"
-    outs = [{"path": path, "s3_uri": f"s3://out/{n}.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True}
+    outs = [{"path": path, "s3_uri": f"s3://out/{n}.tar.gz", **ALWAYS}
             for n, path in enumerate(["/opt/ml/model", "/opt/ml/output/data"])]
     outcome = lab.run(script, outputs=outs)
     assert outcome.failure == "" and b"secret" not in b"".join(lab.aws.objects.values())
@@ -346,7 +348,7 @@ def test_what_the_image_build_says_is_in_the_log(lab):
 
 
 def test_an_empty_output_is_left_out_unless_asked_for(lab):
-    outs = [{"path": "/opt/ml/model", "s3_uri": "s3://out/m.tar.gz", "archive": "tar.gz", "when_empty": True, "when_failed": True},
+    outs = [{"path": "/opt/ml/model", "s3_uri": "s3://out/m.tar.gz", **ALWAYS},
             {"path": "/opt/ml/output/data", "s3_uri": "s3://out/o.tar.gz", "archive": "tar.gz"}]
     lab.run("", outputs=outs)
     assert [key for _, key in lab.aws.objects] == ["m.tar.gz"]

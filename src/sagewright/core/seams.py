@@ -106,7 +106,8 @@ class Plan:
     e.g. ["train"], ["serve"]. environment: variables of the container. files: text files to write before start, by
     absolute path inside the container. inputs: dicts {"name", "path", "source": <AWS DataSource dict>, "mode",
     "distribution", "compression", ...}; "extract": True for model.tar.gz. outputs: dicts {"path", "s3_uri",
-    "archive": "tar.gz" | "", "when_empty": bool, "when_failed": bool}. role_arn: whose credentials the agent and the job use.
+    "archive": "tar.gz" | "", "when_empty": bool, "when_failed": bool}. role_arn: whose credentials the agent and the
+    job use.
     log_group, log_stream: stream is `log_stream.format(host=...)`. metrics: [{"Name","Regex"}]; metric_dimension.
     max_runtime, stop_grace: seconds. isolated: no network but peers. port: container port for servers.
     health: {"startup_timeout": s} for servers. region, account.
