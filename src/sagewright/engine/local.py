@@ -115,7 +115,8 @@ class LocalEngine:
                 return
             known = jobs.load(job.directory / "stop.json")
             if known is None or (grace is not None and (known["grace"] is None or grace < known["grace"])):
-                jobs.save(job.directory / "stop.json", {"grace": grace})
+                with suppress(OSError):  # a full disk must not keep a job from being stopped
+                    jobs.save(job.directory / "stop.json", {"grace": grace})
             has_agent = job.state == "running"
             if not has_agent:
                 job.state = "ending"

@@ -15,8 +15,10 @@ _DAY = 86_400
 _DEFAULTS = {"EnableNetworkIsolation": False, "EnableInterContainerTrafficEncryption": False,
              "EnableManagedSpotTraining": False}
 # Members that ask for behaviour that is not there yet: refused by name rather than recorded and ignored.
-_LATER = {"RetryStrategy": "retry strategies", "ServerlessJobConfig": "serverless customization jobs",
-          "ModelPackageConfig": "model package output", "MlflowConfig": "MLflow logging"}
+_LATER = {"CheckpointConfig": "checkpoints that are synchronised", "DebugRuleConfigurations": "debugger rules",
+          "TensorBoardOutputConfig": "TensorBoard outputs", "RetryStrategy": "retry strategies",
+          "ServerlessJobConfig": "serverless customization jobs", "ModelPackageConfig": "model package output",
+          "MlflowConfig": "MLflow logging"}
 
 
 def admit(call: Call, body: dict[str, Any]) -> dict[str, Any]:
