@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -57,8 +58,8 @@ def measure(s3: Any, size: int, count: int, source: Path, folder: Path) -> tuple
     return put, count / (time.perf_counter() - began)
 
 
-def copy_rate(size: int, count: int, source: Path, folder: Path) -> float:
-    """File copies of that size per second."""
+def copy_rate(size: int, count: int, source: Path, folder: Path, durable: bool) -> float:
+    """File copies of that size per second; `durable` ones are on the disk before they count, as S3's objects are."""
     small = folder / "small"
     with source.open("rb") as file, small.open("wb") as out:
         out.write(file.read(size) if size < 1024**3 else b"")
@@ -66,6 +67,9 @@ def copy_rate(size: int, count: int, source: Path, folder: Path) -> float:
     began = time.perf_counter()
     for _ in range(count):
         shutil.copyfile(origin, folder / "copy")
+        if durable:
+            with (folder / "copy").open("rb+") as file:
+                os.fsync(file.fileno())
     return count / (time.perf_counter() - began)
 
 
@@ -97,14 +101,15 @@ def main() -> None:
                         except Exception as error:  # noqa: BLE001 - a peer may fail on large objects: say so, go on
                             harness.say(f"{name}, {label}: {type(error).__name__}: {error}")
                             break
-        copies = {label: [copy_rate(size, count, source, folder) for _ in range(ROUNDS)]
-                  for label, (size, count) in SIZES.items()}
+        copies = {(label, durable): [copy_rate(size, count, source, folder, durable) for _ in range(ROUNDS)]
+                  for label, (size, count) in SIZES.items() for durable in (True, False)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _report(figures, copies)
 
 
-def _report(figures: dict[tuple[str, str], list[tuple[float, float]]], copies: dict[str, list[float]]) -> None:
+def _report(figures: dict[tuple[str, str], list[tuple[float, float]]],
+            copies: dict[tuple[str, bool], list[float]]) -> None:
     rows = []
     for label in SIZES:
         own = figures["Sagewright", label]
@@ -114,11 +119,11 @@ def _report(figures: dict[tuple[str, str], list[tuple[float, float]]], copies: d
             found = figures.get((name, label))
             row += [put / harness.middle([p for p, _ in found]), get / harness.middle([g for _, g in found])] if found \
                 else ["-", "-"]
-        copy = harness.middle(copies[label])
-        rows.append([*row, put / copy, get / copy])
+        durable, copy = harness.middle(copies[label, True]), harness.middle(copies[label, False])
+        rows.append([*row, put / durable, put / copy, get / copy])
     harness.table("(c) S3, one boto3 client, one object after the other", [
         "object", "puts/s", "gets/s", "put / moto's", "get / moto's", "put / ministack's", "get / ministack's",
-        "put / file copy", "get / file copy"], rows)
+        "put / durable copy", "put / file copy", "get / file copy"], rows)
 
 
 if __name__ == "__main__":
