@@ -92,6 +92,12 @@ def test_building_an_environment_shows_as_downloading_the_image() -> None:
     assert [(t["Status"], t["StatusMessage"]) for t in shown][1:] == [("Downloading", "Downloading input data")]
 
 
+def test_an_environment_that_stands_in_for_another_is_named() -> None:
+    note = "PyTorch 2.13.0 stands in for 2.1."
+    shown = controller.transitions(a_job().with_(work={"note": note}), Outcome("running", PHASES[:4]))
+    assert [note in t["StatusMessage"] for t in shown] == [False, False, True]
+
+
 @pytest.mark.parametrize(("outcome", "expected"), [
     (Outcome("exited", exit_codes={"algo-1": 0}), ("Completed", "Completed", "")),
     (Outcome("exited", exit_codes={"algo-1": 143}, ended_by="stop"), ("Stopped", "Stopped", "")),

@@ -52,7 +52,8 @@ def start(row: Row, world: World) -> float | None:
         reason = getattr(refused, "message", "") or str(refused)
         return finish(row, world, Outcome(phase="exited", failure=reason, blame="client"))
     log.say("submitted", arn=row.arn, handle=handle)
-    world.store.update(row.with_(work={"handle": handle}, body={"SecondaryStatus": "Starting"}))
+    notes = {"handle": handle, "note": image.note or None}
+    world.store.update(row.with_(work=notes, body={"SecondaryStatus": "Starting"}))
     return 0.0
 
 
@@ -124,7 +125,8 @@ def transitions(row: Row, outcome: Outcome) -> list[dict[str, Any]]:
             found[-1]["StatusMessage"] = message or words
             continue
         found[-1]["EndTime"] = at
-        found.append({"Status": status, "StartTime": at, "StatusMessage": message or words})
+        note = f" {row.work['note']}" if status == "Training" and row.work.get("note") else ""
+        found.append({"Status": status, "StartTime": at, "StatusMessage": (message or words) + note})
     return found
 
 
