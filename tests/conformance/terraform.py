@@ -19,7 +19,7 @@ from tests.conformance import places, target
 from tests.conformance.checks import FAILED, PASSED, Check
 from tests.conftest import Live
 
-PLUGINS = Path(os.environ.get("SAGEWRIGHT_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
+PLUGINS = Path(os.environ.get("SAGEWRIGHT_TERRAFORM_PLUGINS", "/usr/share/terraform/plugins"))
 TARGETS = (
     "aws_iam_role.exec", "aws_iam_policy.s3", "aws_iam_role_policy_attachment.s3", "aws_iam_role_policy.inline",
     "aws_kms_key.k", "aws_kms_alias.k", "aws_s3_bucket.b", "aws_s3_bucket_versioning.b",
