@@ -10,6 +10,8 @@ from pathlib import Path
 from sagewright.cli.place import Place
 from sagewright.gateway.certificates import proxy_environment
 
+_SHIM = Path(__file__).with_name("shim")
+
 
 def variables(place: Place, proxy: bool) -> dict[str, str]:
     """Endpoint, keys, region and role; with `proxy` also what makes AWS host names lead here."""
@@ -30,6 +32,8 @@ def env(place: Place, proxy: bool) -> int:
     place.need_server()
     for name, value in variables(place, proxy).items():
         print(f"export {name}={shlex.quote(value)}")
+    if proxy:  # as `run` does, see shim/sitecustomize.py
+        print(f"export PYTHONPATH={shlex.quote(str(_SHIM))}${{PYTHONPATH:+:$PYTHONPATH}}")
     print("unset AWS_SESSION_TOKEN AWS_PROFILE")
     return 0
 
@@ -45,7 +49,7 @@ def run(place: Place, command: list[str], as_is: bool) -> int:
     place.need_server()
     environment = {**os.environ, **variables(place, proxy=True)}
     if not as_is:
-        paths = [str(Path(__file__).with_name("shim")), *filter(None, [environment.get("PYTHONPATH")])]
+        paths = [str(_SHIM), *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
         environment.pop(name, None)
