@@ -13,9 +13,9 @@ class Config:
     data_dir: everything Sagewright stores. port: gateway port. host: address to listen on.
     account, region: the account and default region. partition: ARN partition.
     database_url: SQLAlchemy URL; empty means SQLite in the data directory.
-    s3_url: an external S3 endpoint to use instead of the local object store; empty means local.
-    hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off); five times that for
-        an SDK or waiter that polls (gateway/hold.py).
+    s3_url: an external S3 endpoint to use (http://KEY:SECRET@host) instead of the local object store; empty is local.
+    hold: longest time in seconds that a Describe or Create waits for a change (0 turns it off); longer for SDKs and
+        waiters that poll (gateway/hold.py).
     egress: what the CONNECT proxy does with hosts that are not AWS: refuse, registries, allow.
     egress_allow: hosts that always pass. allow_access_keys: more "KEY:SECRET" pairs of the root, for tests.
     image_policy: exact refuses an image whose library version cannot be had; nearest takes the closest one.
